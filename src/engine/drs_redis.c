@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One connection to one Redis. hiredis writes the commands and reads the
+ * replies; the socket is ours, because hiredis' own timeouts are counted
+ * for each read() and its sockets are inherited by children.
+ */
+#include "drs_redis.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <apr_strings.h>
+#include <hiredis/hiredis.h>
+
+/* hiredis 1.0 turned the number of elements into a size. */
+#if HIREDIS_MAJOR >= 1
+typedef size_t drs_elements_t;
+#else
+typedef int drs_elements_t;
+#endif
+
+enum { DEPTH_MAX = 2, ELEMENTS_MAX = 4096, CHUNK = 16 * 1024 };
+
+struct drs_redis_t {
+    const drs_server_t *server;
+    int fd;                        /* -1 = closed */
+    redisReader *reader;           /* NULL = closed */
+    redisReplyObjectFunctions make;/* the reader's own, with our array */
+    void *(*make_array)(const redisReadTask *task, drs_elements_t n);
+};
+
+apr_interval_time_t drs_redis_clock(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (apr_interval_time_t)now.tv_sec * APR_USEC_PER_SEC +
+           now.tv_nsec / 1000;
+}
+
+void drs_redis_explain(drs_why_t *why, const char *format, ...)
+{
+    va_list args;
+    char *at;
+
+    va_start(args, format);
+    vsnprintf(why->text, sizeof(why->text), format, args);
+    va_end(args);
+    for (at = why->text; *at != '\0'; at++) {
+        if ((unsigned char)*at < 0x20 || *at == 0x7f) *at = '?';
+    }
+}
+
+static apr_status_t close_on_cleanup(void *redis)
+{
+    drs_redis_close(redis);
+    return APR_SUCCESS;
+}
+
+drs_redis_t *drs_redis_create(const drs_server_t *server, apr_pool_t *p)
+{
+    drs_redis_t *redis = apr_pcalloc(p, sizeof(*redis));
+
+    redis->server = server;
+    redis->fd = -1;
+    apr_pool_cleanup_register(p, redis, close_on_cleanup,
+                              apr_pool_cleanup_null);
+    return redis;
+}
+
+void drs_redis_close(drs_redis_t *redis)
+{
+    if (redis->fd >= 0) close(redis->fd);
+    if (redis->reader != NULL) redisReaderFree(redis->reader);
+    redis->fd = -1;
+    redis->reader = NULL;
+}
+
+int drs_redis_is_open(const drs_redis_t *redis)
+{
+    return redis->fd >= 0;
+}
+
+int drs_redis_is_quiet(const drs_redis_t *redis)
+{
+    char byte;
+
+    return redis->fd >= 0 &&
+           recv(redis->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+           (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+/* Wait for the socket; 0 when the deadline comes first. */
+static int wait_for(int fd, short events, apr_interval_time_t deadline)
+{
+    struct pollfd one = { fd, events, 0 };
+    struct timespec left;
+    apr_interval_time_t us;
+    int n;
+
+    do {
+        us = deadline - drs_redis_clock();
+        if (us <= 0) return 0;
+        left.tv_sec = (time_t)(us / APR_USEC_PER_SEC);
+        left.tv_nsec = (long)(us % APR_USEC_PER_SEC) * 1000;
+        n = ppoll(&one, 1, &left, NULL);
+    } while (n < 0 && errno == EINTR);
+    return n > 0;
+}
+
+/*
+ * An array deeper or longer than any verb asks for is refused before it is
+ * made: hiredis 1.2.0 runs out of stack on deep ones.
+ */
+static void *make_bounded_array(const redisReadTask *task, drs_elements_t n)
+{
+    const drs_redis_t *redis = task->privdata;
+    const redisReadTask *up;
+    int depth = 1;
+
+    for (up = task->parent; up != NULL; up = up->parent) depth++;
+    if (depth > DEPTH_MAX || n > ELEMENTS_MAX) return NULL;
+    return redis->make_array(task, n);
+}
+
+static int create_reader(drs_redis_t *redis)
+{
+    redis->reader = redisReaderCreate();
+    if (redis->reader == NULL) return 0;
+
+    redis->make = *redis->reader->fn;
+    redis->make_array = redis->make.createArray;
+    redis->make.createArray = make_bounded_array;
+    redis->reader->fn = &redis->make;
+    redis->reader->privdata = redis;
+    return 1;
+}
+
+/* Close-on-exec from its first moment: a CGI must never inherit it. */
+static int create_socket(int family)
+{
+    int on = 1;
+    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd >= 0 && family != AF_UNIX) {
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    }
+    return fd;
+}
+
+/* A full backlog of a unix socket is EAGAIN at once; the next try may do. */
+static int connect_patiently(int fd, const struct sockaddr *to, socklen_t len,
+                             apr_interval_time_t deadline)
+{
+    const struct timespec pause = { 0, 1000000 };
+
+    while (connect(fd, to, len) < 0) {
+        if (errno == EISCONN) return 0;
+        if (errno == EINPROGRESS) return EINPROGRESS;
+        if (errno != EAGAIN && errno != EINTR) return errno;
+        if (drs_redis_clock() >= deadline) return ETIMEDOUT;
+        nanosleep(&pause, NULL);
+    }
+    return 0;
+}
+
+/* Connect a socket of ours, or tell why not in errno's words. */
+static int connect_to(drs_redis_t *redis, const struct sockaddr *to,
+                      socklen_t len, apr_interval_time_t deadline)
+{
+    int error = 0;
+    socklen_t size = sizeof(error);
+
+    redis->fd = create_socket(to->sa_family);
+    if (redis->fd < 0) return errno;
+
+    error = connect_patiently(redis->fd, to, len, deadline);
+    if (error == EINPROGRESS) {
+        error = ETIMEDOUT;
+        if (wait_for(redis->fd, POLLOUT, deadline)) {
+            getsockopt(redis->fd, SOL_SOCKET, SO_ERROR, &error, &size);
+        }
+    }
+    if (error != 0) drs_redis_close(redis);
+    return error;
+}
+
+static int connect_unix(drs_redis_t *redis, apr_interval_time_t deadline)
+{
+    struct sockaddr_un to;
+
+    memset(&to, 0, sizeof(to));
+    to.sun_family = AF_UNIX;
+    apr_cpystrn(to.sun_path, redis->server->url->path, sizeof(to.sun_path));
+    return connect_to(redis, (const struct sockaddr *)&to, sizeof(to),
+                      deadline);
+}
+
+/* Try each address of the name until one answers. */
+static int connect_tcp(drs_redis_t *redis, apr_interval_time_t deadline)
+{
+    struct addrinfo hints;
+    struct addrinfo *list = NULL;
+    struct addrinfo *at;
+    char port[12];
+    int error = EHOSTUNREACH;
+
+    memset(&hints, 0, sizeof(hints));
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = AI_NUMERICSERV;
+    apr_snprintf(port, sizeof(port), "%d", redis->server->url->port);
+    if (getaddrinfo(redis->server->url->host, port, &hints, &list) != 0) {
+        return error;
+    }
+    for (at = list; at != NULL && error != 0; at = at->ai_next) {
+        error = connect_to(redis, at->ai_addr, at->ai_addrlen, deadline);
+    }
+    freeaddrinfo(list);
+    return error;
+}
+
+/* Send one command of the greeting; its answer has to be +OK. */
+static apr_status_t greet(drs_redis_t *redis, int argc, const char **argv,
+                          apr_interval_time_t deadline, drs_why_t *why)
+{
+    drs_command_t command = { 0, NULL, NULL };
+    redisReply *reply = NULL;
+    apr_status_t rv = DRS_EDOWN;
+
+    command.argc = argc;
+    command.argv = argv;
+    if (drs_redis_call(redis, &command, 1, &reply, deadline, why) !=
+        DRS_FATE_DONE) {
+        return rv;
+    }
+    if (reply->type == REDIS_REPLY_ERROR) {
+        drs_redis_quote(redis, reply, why);
+    }
+    else {
+        rv = APR_SUCCESS;
+    }
+    freeReplyObject(reply);
+    return rv;
+}
+
+static apr_status_t enter(drs_redis_t *redis, apr_interval_time_t deadline,
+                          drs_why_t *why)
+{
+    const drs_server_t *server = redis->server;
+    const char *select[] = { "SELECT", NULL };
+    const char *auth[] = { "AUTH", NULL, NULL };
+    int n = 1;
+    char db[12];
+    apr_status_t rv;
+
+    if (server->pass != NULL) {
+        if (server->user != NULL) auth[n++] = server->user;
+        auth[n++] = server->pass;
+        rv = greet(redis, n, auth, deadline, why);
+        if (rv != APR_SUCCESS) return rv;
+    }
+    if (server->url->db == 0) return APR_SUCCESS;
+
+    apr_snprintf(db, sizeof(db), "%d", server->url->db);
+    select[1] = db;
+    return greet(redis, 2, select, deadline, why);
+}
+
+apr_status_t drs_redis_open(drs_redis_t *redis, apr_interval_time_t deadline,
+                            drs_why_t *why)
+{
+    const drs_url_t *url = redis->server->url;
+    apr_interval_time_t mine = drs_redis_clock() + redis->server->connect;
+    char text[80];
+    int error;
+    apr_status_t rv;
+
+    if (mine < deadline) deadline = mine;
+    error = url->scheme == DRS_SCHEME_UNIX ? connect_unix(redis, deadline)
+                                           : connect_tcp(redis, deadline);
+    if (error != 0 || !create_reader(redis)) {
+        drs_redis_close(redis);
+        drs_redis_explain(why, "cannot connect to %s: %s", url->name,
+                          apr_strerror(error, text, sizeof(text)));
+        return DRS_EDOWN;
+    }
+    rv = enter(redis, deadline, why);
+    if (rv != APR_SUCCESS) drs_redis_close(redis);
+    return rv;
+}
+
+/* Turn commands into bytes; 0 when hiredis has no memory for them. */
+static int format_commands(const drs_command_t *commands, int n,
+                           struct iovec *out)
+{
+    char *bytes;
+    int len;
+    int i;
+
+    for (i = 0; i < n; i++) {
+        len = redisFormatCommandArgv(&bytes, commands[i].argc,
+                                     commands[i].argv, commands[i].lens);
+        if (len < 0) return i;
+        out[i].iov_base = bytes;
+        out[i].iov_len = (size_t)len;
+    }
+    return n;
+}
+
+/* Drop what was taken from the front of a vector. */
+static int advance(struct iovec **out, int n, size_t taken)
+{
+    while (n > 0 && taken >= (*out)->iov_len) {
+        taken -= (*out)->iov_len;
+        (*out)++;
+        n--;
+    }
+    if (n > 0) {
+        (*out)->iov_base = (char *)(*out)->iov_base + taken;
+        (*out)->iov_len -= taken;
+    }
+    return n;
+}
+
+/* All commands leave in one go, so that Redis sees one round trip. */
+static drs_fate_t send_all(drs_redis_t *redis, struct iovec *out, int n,
+                           apr_interval_time_t deadline)
+{
+    drs_fate_t closed = DRS_FATE_UNSENT;
+    drs_fate_t late = DRS_FATE_UNSENT;
+    struct msghdr message;
+    ssize_t taken;
+
+    memset(&message, 0, sizeof(message));
+    while (n > 0) {
+        message.msg_iov = out;
+        message.msg_iovlen = (size_t)n;
+        taken = sendmsg(redis->fd, &message, MSG_NOSIGNAL);
+        if (taken > 0) {
+            closed = DRS_FATE_CLOSED;
+            late = DRS_FATE_LATE;
+            n = advance(&out, n, (size_t)taken);
+        }
+        else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            if (!wait_for(redis->fd, POLLOUT, deadline)) return late;
+        }
+        else if (errno != EINTR) {
+            return closed;
+        }
+    }
+    return DRS_FATE_DONE;
+}
+
+/* Get more bytes to the reader. */
+static drs_fate_t feed(drs_redis_t *redis, apr_size_t *total,
+                       apr_interval_time_t deadline)
+{
+    char bytes[CHUNK];
+    ssize_t n;
+
+    if (!wait_for(redis->fd, POLLIN, deadline)) return DRS_FATE_LATE;
+
+    n = recv(redis->fd, bytes, sizeof(bytes), 0);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return DRS_FATE_DONE;
+    if (n <= 0) return DRS_FATE_CLOSED;
+
+    *total += (apr_size_t)n;
+    if (*total > redis->server->reply_max) return DRS_FATE_GARBLED;
+    return redisReaderFeed(redis->reader, bytes, (size_t)n) == REDIS_OK
+               ? DRS_FATE_DONE
+               : DRS_FATE_GARBLED;
+}
+
+static drs_fate_t receive_all(drs_redis_t *redis, int n, redisReply **replies,
+                              apr_interval_time_t deadline)
+{
+    drs_fate_t fate = DRS_FATE_DONE;
+    apr_size_t total = 0;
+    void *reply;
+    int i = 0;
+
+    while (i < n && fate == DRS_FATE_DONE) {
+        reply = NULL;
+        if (redisReaderGetReply(redis->reader, &reply) != REDIS_OK) {
+            return DRS_FATE_GARBLED;
+        }
+        if (reply != NULL) {
+            replies[i++] = reply;
+        }
+        else {
+            fate = feed(redis, &total, deadline);
+        }
+    }
+    /* More than was asked for: whose answer was it then? */
+    if (fate == DRS_FATE_DONE && redis->reader->pos < redis->reader->len) {
+        fate = DRS_FATE_GARBLED;
+    }
+    return fate;
+}
+
+static void explain_fate(const drs_redis_t *redis, drs_fate_t fate,
+                         drs_why_t *why)
+{
+    static const char *const words[] = {
+        "answered", "could not be sent to", "closed the connection",
+        "did not answer in time", "sent something that is no fit reply"
+    };
+
+    drs_redis_explain(why, "%s: %s", redis->server->url->name, words[fate]);
+}
+
+/* A server with too many clients says so unasked, and hangs up. */
+static int was_turned_away(const redisReply *first)
+{
+    return first != NULL &&
+           drs_redis_is_error(first, "ERR max number of clients");
+}
+
+drs_fate_t drs_redis_call(drs_redis_t *redis, const drs_command_t *commands,
+                          int n, redisReply **replies,
+                          apr_interval_time_t deadline, drs_why_t *why)
+{
+    struct iovec bytes[DRS_COMMANDS_MAX];
+    struct iovec out[DRS_COMMANDS_MAX];
+    drs_fate_t fate = DRS_FATE_UNSENT;
+    int made = format_commands(commands, n, bytes);
+    int i;
+
+    memset(replies, 0, (size_t)n * sizeof(*replies));
+    memcpy(out, bytes, sizeof(out[0]) * (size_t)made);
+    if (made == n) fate = send_all(redis, out, n, deadline);
+    for (i = 0; i < made; i++) redisFreeCommand(bytes[i].iov_base);
+
+    if (fate == DRS_FATE_DONE) fate = receive_all(redis, n, replies, deadline);
+    if (fate == DRS_FATE_DONE) return fate;
+
+    explain_fate(redis, fate, why);
+    if (was_turned_away(replies[0])) {
+        drs_redis_quote(redis, replies[0], why);
+        fate = DRS_FATE_UNSENT;
+    }
+    for (i = 0; i < n; i++) {
+        if (replies[i] != NULL) freeReplyObject(replies[i]);
+        replies[i] = NULL;
+    }
+    return fate;
+}
+
+int drs_redis_is_error(const redisReply *reply, const char *word)
+{
+    return reply->type == REDIS_REPLY_ERROR &&
+           strncmp(reply->str, word, strlen(word)) == 0;
+}
+
+void drs_redis_quote(const drs_redis_t *redis, const redisReply *reply,
+                     drs_why_t *why)
+{
+    int len = (int)strcspn(reply->str, "'\"`:");
+
+    drs_redis_explain(why, "%s refused: %.*s", redis->server->url->name,
+                      len > 120 ? 120 : len, reply->str);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which server answers: today the one that is configured. Knows when a
+ * command may be sent once more and what a failed round trip means to the
+ * caller. Sentinel, Cluster and TLS find their place here; until then
+ * drs_url refuses their schemes.
+ */
+#ifndef DRS_ROUTE_H
+#define DRS_ROUTE_H
+
+#include <apr_pools.h>
+#include <apr_time.h>
+
+#include "drs_pool.h"
+#include "drs_redis.h"
+
+/** What a route is made of. */
+typedef struct drs_route_conf_t {
+    drs_server_t server;
+    drs_pool_conf_t pool;
+} drs_route_conf_t;
+
+/** One round trip: what to ask, until when, and the answer. */
+typedef struct drs_trip_t {
+    const drs_command_t *commands;
+    int n;                         /* 1..DRS_COMMANDS_MAX */
+    int writes;                    /* 1 = never to be executed twice */
+    apr_interval_time_t deadline;  /* us on drs_redis_clock() */
+    struct redisReply *replies[DRS_COMMANDS_MAX]; /* out */
+} drs_trip_t;
+
+/** Shared by all threads of one child process. */
+typedef struct drs_route_t drs_route_t;
+
+/**
+ * Make a route; nothing connects yet. To be called after fork.
+ *
+ * @param conf kept by reference
+ * @param p    owns the result
+ * @return the route
+ */
+drs_route_t *drs_route_create(const drs_route_conf_t *conf, apr_pool_t *p);
+
+/**
+ * Make a round trip. It is repeated at most once, on a new connection,
+ * inside the deadline, if two fifths of the time are left, and only when
+ * nothing was executed: no byte was sent, or Redis said so; reads also when
+ * the connection closed.
+ *
+ * @param route any thread's
+ * @param trip  in and out: the replies, to be freed by drs_route_free();
+ *              none unless APR_SUCCESS. Error replies that are final
+ *              answers (WRONGTYPE, ERR, NOSCRIPT) are among them.
+ * @param why   out on failure
+ * @return APR_SUCCESS; DRS_EDOWN not executed, or a read without answer;
+ *         DRS_EUNSURE a write that may have been; DRS_EREPLY a read whose
+ *         answer is no fit reply
+ * Source: the error codes of Redis; its commands are not idempotent.
+ */
+apr_status_t drs_route_call(drs_route_t *route, drs_trip_t *trip,
+                            drs_why_t *why) DRS_MUST_CHECK;
+
+/**
+ * Free what a trip brought back.
+ *
+ * @param trip any; its replies are NULL afterwards
+ */
+void drs_route_free(drs_trip_t *trip);
+
+#endif

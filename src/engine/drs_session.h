@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The live session of one request: unborn or bound, alive or ended, and
+ * every verb on it. Knows the life of a session; refuses to know httpd,
+ * which hears of cookies by the callbacks given at creation.
+ *
+ * The verbs are the members of drs_api_t; their contracts stand there and
+ * are not repeated. Only what faces need beyond them is told here.
+ */
+#ifndef DRS_SESSION_H
+#define DRS_SESSION_H
+
+#include <apr_pools.h>
+#include <apr_tables.h>
+#include <apr_time.h>
+
+#include "drs_route.h"
+#include "mod_drsession.h"
+
+/** The terms of a session, as the configuration has them for a request. */
+typedef struct drs_terms_t {
+    const char *prefix;           /* of the Redis key */
+    const drs_codec_t *codec;
+    apr_interval_time_t idle;     /* us; 0 = never expires */
+    apr_interval_time_t lifetime; /* us since birth; 0 = without end */
+    apr_interval_time_t command;  /* us one call may take */
+    apr_size_t value_max;         /* bytes */
+    int fields_max;
+    int strict;                   /* 0 = a client may choose its id */
+    int readonly;
+    int touch;                    /* reads refresh the expiry */
+} drs_terms_t;
+
+/** What a session tells the world above it. */
+typedef struct drs_host_t {
+    void (*used)(void *baton);                    /* the response depends on it */
+    int (*can_send)(void *baton);                 /* headers are not out yet */
+    void (*announce)(void *baton, const char *id);/* NULL: expire the cookie */
+    void *baton;
+} drs_host_t;
+
+/**
+ * Make the handle of a request; no traffic.
+ *
+ * @param route  where Redis is
+ * @param budget us that all calls of the request may take together
+ * @param host   copied
+ * @param id     well-formed, from the client; NULL = unborn
+ * @param p      owns the handle, of the initial request
+ * @return the handle; drs_session_agree() has to follow
+ */
+drs_session_t *drs_session_create(drs_route_t *route,
+                                  apr_interval_time_t budget,
+                                  const drs_host_t *host, const char *id,
+                                  apr_pool_t *p);
+
+/**
+ * Set the terms for the calls that follow: those of the location at hand.
+ *
+ * @param session any
+ * @param terms   kept by reference
+ */
+void drs_session_agree(drs_session_t *session, const drs_terms_t *terms);
+
+/**
+ * Count the changes made through this handle, so that what was read before
+ * can be known to be old.
+ *
+ * @param session any
+ * @return how many calls may have changed something
+ */
+unsigned int drs_session_changes(const drs_session_t *session);
+
+const char *drs_session_id(drs_session_t *session);
+const char *drs_session_key(drs_session_t *session);
+const char *drs_session_error(drs_session_t *session);
+
+apr_status_t drs_session_get(drs_session_t *session, const char *field,
+                             const char **json, apr_size_t *len,
+                             apr_pool_t *p) DRS_MUST_CHECK;
+apr_status_t drs_session_get_string(drs_session_t *session, const char *field,
+                                    const char **text,
+                                    apr_pool_t *p) DRS_MUST_CHECK;
+apr_status_t drs_session_get_int(drs_session_t *session, const char *field,
+                                 apr_int64_t *n) DRS_MUST_CHECK;
+apr_status_t drs_session_get_many(drs_session_t *session,
+                                  const char *const *fields, int n,
+                                  const char **json,
+                                  apr_pool_t *p) DRS_MUST_CHECK;
+
+/**
+ * Read several fields and tell whether the session lives, in one round
+ * trip; with no field, only that.
+ *
+ * @param session from drs_session_create()
+ * @param fields  n names
+ * @param n       0 or more
+ * @param json    out: room for n, NULL where absent
+ * @param live    out: 1 when Redis knows the session
+ * @param p       owns the texts
+ * @return as get_many of drs_api_t
+ * Source: HMGET, EXISTS.
+ */
+apr_status_t drs_session_view(drs_session_t *session,
+                              const char *const *fields, int n,
+                              const char **json, int *live,
+                              apr_pool_t *p) DRS_MUST_CHECK;
+
+/**
+ * Write fields and tell how many are new: set_many of drs_api_t, with
+ * lengths.
+ *
+ * @param session from drs_session_create()
+ * @param fields  n names
+ * @param json    n texts; NULL deletes
+ * @param lens    bytes of each
+ * @param n       0 or more
+ * @param created out, may be NULL: how many fields did not exist
+ * @return as set of drs_api_t
+ * Source: HSET, HDEL.
+ */
+apr_status_t drs_session_update(drs_session_t *session,
+                                const char *const *fields,
+                                const char *const *json,
+                                const apr_size_t *lens, int n,
+                                apr_size_t *created) DRS_MUST_CHECK;
+
+apr_status_t drs_session_set(drs_session_t *session, const char *field,
+                             const char *json, apr_size_t len) DRS_MUST_CHECK;
+apr_status_t drs_session_set_string(drs_session_t *session, const char *field,
+                                    const char *text) DRS_MUST_CHECK;
+apr_status_t drs_session_set_int(drs_session_t *session, const char *field,
+                                 apr_int64_t n) DRS_MUST_CHECK;
+apr_status_t drs_session_set_many(drs_session_t *session,
+                                  const char *const *fields,
+                                  const char *const *json,
+                                  int n) DRS_MUST_CHECK;
+apr_status_t drs_session_add(drs_session_t *session, const char *field,
+                             const char *json, apr_size_t len) DRS_MUST_CHECK;
+apr_status_t drs_session_incr(drs_session_t *session, const char *field,
+                              apr_int64_t by,
+                              apr_int64_t *now) DRS_MUST_CHECK;
+apr_status_t drs_session_has(drs_session_t *session,
+                             const char *field) DRS_MUST_CHECK;
+apr_status_t drs_session_del(drs_session_t *session,
+                             const char *field) DRS_MUST_CHECK;
+apr_status_t drs_session_pop(drs_session_t *session, const char *field,
+                             const char **json, apr_size_t *len,
+                             apr_pool_t *p) DRS_MUST_CHECK;
+apr_status_t drs_session_count(drs_session_t *session,
+                               apr_size_t *n) DRS_MUST_CHECK;
+apr_status_t drs_session_keys(drs_session_t *session,
+                              apr_array_header_t **fields,
+                              apr_pool_t *p) DRS_MUST_CHECK;
+apr_status_t drs_session_all(drs_session_t *session, const char **json,
+                             apr_size_t *len, apr_pool_t *p) DRS_MUST_CHECK;
+apr_status_t drs_session_destroy(drs_session_t *session) DRS_MUST_CHECK;
+apr_status_t drs_session_regenerate(drs_session_t *session) DRS_MUST_CHECK;
+
+#endif

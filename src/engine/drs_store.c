@@ -1,0 +1,610 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One Redis hash. A read is its command and, where the expiry is to be
+ * refreshed, a PEXPIRE in the same round trip. A write is one script, so
+ * that no moment lies between "is it there?", the write and its expiry:
+ *
+ *     KEYS[1] key   ARGV[1] may create   ARGV[2] expiry   ARGV[3] fields max
+ *     -> { code, value }   code: new fields, or one of the refusals below
+ */
+#include "drs_store.h"
+
+#include <string.h>
+
+#include <apr_escape.h>
+#include <apr_sha1.h>
+#include <apr_strings.h>
+#include <hiredis/hiredis.h>
+
+enum { REFUSED_GONE = -1, REFUSED_FULL = -2, REFUSED_EXISTS = -3 };
+enum { HEAD_ARGS = 6 }; /* EVALSHA sha 1 key, then ARGV[1] to ARGV[3] = 7 */
+
+/* Every script begins with the check that makes a write strict ... */
+#define SCRIPT_HEAD                                                         \
+    "local key = KEYS[1]\n"                                                 \
+    "if ARGV[1] == '0' and redis.call('EXISTS', key) == 0 then\n"           \
+    "  return {-1}\n"                                                       \
+    "end\n"                                                                 \
+    "local function full(new)\n"                                            \
+    "  return new > 0 and\n"                                                \
+    "    redis.call('HLEN', key) + new > tonumber(ARGV[3])\n"               \
+    "end\n"                                                                 \
+    "local function expire()\n"                                             \
+    "  local ms = tonumber(ARGV[2])\n"                                      \
+    "  if ms > 0 then\n"                                                    \
+    "    redis.call('PEXPIRE', key, ARGV[2])\n"                             \
+    "  elseif ms < 0 and redis.call('PTTL', key) == -1 then\n"              \
+    "    redis.call('PEXPIRE', key, string.sub(ARGV[2], 2))\n"              \
+    "  end\n"                                                               \
+    "end\n"
+
+/* ... and ends with the expiry that leaves no key without one. */
+static const char update_script[] = SCRIPT_HEAD
+    "local last, new = {}, 0\n"
+    "for i = 4, #ARGV, 3 do last[ARGV[i + 1]] = i end\n"
+    "for field, i in pairs(last) do\n"
+    "  local there = redis.call('HEXISTS', key, field)\n"
+    "  if ARGV[i] == 'set' then new = new + 1 - there end\n"
+    "end\n"
+    "if full(new) then return {-2} end\n"
+    "for field, i in pairs(last) do\n"
+    "  if ARGV[i] == 'set' then\n"
+    "    redis.call('HSET', key, field, ARGV[i + 2])\n"
+    "  else\n"
+    "    redis.call('HDEL', key, field)\n"
+    "  end\n"
+    "end\n"
+    "expire()\n"
+    "return {new, redis.call('EXISTS', key)}\n";
+
+static const char add_script[] = SCRIPT_HEAD
+    "if redis.call('HEXISTS', key, ARGV[4]) == 1 then\n"
+    "  expire()\n"
+    "  return {-3}\n"
+    "end\n"
+    "if full(1) then return {-2} end\n"
+    "redis.call('HSETNX', key, ARGV[4], ARGV[5])\n"
+    "expire()\n"
+    "return {1, 1}\n";
+
+/* The sum comes back as text: a Lua number would lose it beyond 2^53. */
+static const char incr_script[] = SCRIPT_HEAD
+    "if full(1 - redis.call('HEXISTS', key, ARGV[4])) then return {-2} end\n"
+    "local sum = redis.pcall('HINCRBY', key, ARGV[4], ARGV[5])\n"
+    "if type(sum) == 'table' then return sum end\n"
+    "expire()\n"
+    "return {0, redis.call('HGET', key, ARGV[4])}\n";
+
+/* Make a round trip of the store; the time it takes is paid by its budget. */
+static apr_status_t travel(drs_store_t *store, drs_trip_t *trip)
+{
+    apr_interval_time_t start = drs_redis_clock();
+    apr_interval_time_t time = store->command;
+    apr_status_t rv;
+
+    store->alive = DRS_ALIVE_UNTOLD;
+    if (time > store->budget) time = store->budget;
+    if (time <= 0) {
+        drs_redis_explain(&store->why, "this request has used up its time");
+        return DRS_EDOWN;
+    }
+    trip->deadline = start + time;
+    rv = drs_route_call(store->route, trip, &store->why);
+    store->budget -= drs_redis_clock() - start;
+    return rv;
+}
+
+/* A reply that no verb expects: say its error, or what it should have been. */
+static apr_status_t refuse(drs_store_t *store, const redisReply *reply)
+{
+    if (reply->type == REDIS_REPLY_ERROR) {
+        drs_redis_explain(&store->why, "Redis refused: %.*s",
+                          (int)strcspn(reply->str, "'\"`:"), reply->str);
+    }
+    else {
+        drs_redis_explain(&store->why, "Redis sent a reply of type %d, which "
+                          "the command does not have", reply->type);
+    }
+    return DRS_EREPLY;
+}
+
+/*
+ * Ask one read command, with EXISTS behind it where the caller wants to
+ * know, and PEXPIRE where the expiry is due. Its reply is the first.
+ */
+static apr_status_t ask(drs_store_t *store, drs_trip_t *trip, int argc,
+                        const char **argv, int want_exists, int type)
+{
+    const char *exists[] = { "EXISTS", store->key };
+    const char *pexpire[] = { "PEXPIRE", store->key, NULL };
+    drs_command_t commands[3] = { { argc, argv, NULL } };
+    char ms[24];
+    const redisReply *reply;
+    apr_status_t rv;
+    int i;
+
+    memset(trip, 0, sizeof(*trip));
+    trip->commands = commands;
+    trip->n = 1;
+    if (want_exists) {
+        commands[trip->n++] = (drs_command_t){ 2, exists, NULL };
+    }
+    if (store->touch > 0) {
+        apr_snprintf(ms, sizeof(ms), "%" APR_INT64_T_FMT, store->touch);
+        pexpire[2] = ms;
+        commands[trip->n++] = (drs_command_t){ 3, pexpire, NULL };
+    }
+    rv = travel(store, trip);
+    trip->commands = NULL;
+    if (rv != APR_SUCCESS) return rv;
+
+    store->touch = 0;
+    reply = trip->replies[0];
+    if (reply->type != type &&
+        !(type == REDIS_REPLY_STRING && reply->type == REDIS_REPLY_NIL)) {
+        return refuse(store, reply);
+    }
+    for (i = 1; i < trip->n; i++) {
+        if (trip->replies[i]->type != REDIS_REPLY_INTEGER) {
+            return refuse(store, trip->replies[i]);
+        }
+        store->alive = trip->replies[i]->integer != 0 ? DRS_ALIVE_YES
+                                                      : DRS_ALIVE_NO;
+    }
+    return APR_SUCCESS;
+}
+
+static void copy_bytes(const redisReply *reply, drs_bytes_t *to, apr_pool_t *p)
+{
+    to->data = NULL;
+    to->len = 0;
+    if (reply->type != REDIS_REPLY_STRING) return;
+    to->data = apr_pstrmemdup(p, reply->str, (apr_size_t)reply->len);
+    to->len = (apr_size_t)reply->len;
+}
+
+apr_status_t drs_store_get(drs_store_t *store, const char *field,
+                           drs_bytes_t *value, apr_pool_t *p)
+{
+    const char *argv[] = { "HGET", store->key, field };
+    drs_trip_t trip;
+    apr_status_t rv;
+
+    rv = ask(store, &trip, 3, argv, 0, REDIS_REPLY_STRING);
+    if (rv == APR_SUCCESS && trip.replies[0]->type == REDIS_REPLY_NIL) {
+        rv = APR_NOTFOUND;
+    }
+    else if (rv == APR_SUCCESS) {
+        store->alive = DRS_ALIVE_YES;
+        copy_bytes(trip.replies[0], value, p);
+    }
+    drs_route_free(&trip);
+    return rv;
+}
+
+/* An array of texts, as long as it has to be; nil only where allowed. */
+static apr_status_t check_texts(drs_store_t *store, const redisReply *reply)
+{
+    apr_size_t i;
+
+    for (i = 0; i < reply->elements; i++) {
+        int type = reply->element[i]->type;
+
+        if (type != REDIS_REPLY_STRING && type != REDIS_REPLY_NIL) {
+            return refuse(store, reply->element[i]);
+        }
+    }
+    return APR_SUCCESS;
+}
+
+apr_status_t drs_store_get_many(drs_store_t *store, const char *const *fields,
+                                int n, drs_bytes_t *values, apr_pool_t *p)
+{
+    const char **argv = apr_palloc(p, ((apr_size_t)n + 2) * sizeof(*argv));
+    drs_trip_t trip;
+    apr_status_t rv;
+    int i;
+
+    argv[0] = "HMGET";
+    argv[1] = store->key;
+    memcpy(argv + 2, fields, (apr_size_t)n * sizeof(*argv));
+    rv = ask(store, &trip, n + 2, argv, 1, REDIS_REPLY_ARRAY);
+    if (rv == APR_SUCCESS) {
+        const redisReply *reply = trip.replies[0];
+
+        rv = reply->elements == (apr_size_t)n ? check_texts(store, reply)
+                                              : refuse(store, reply);
+        for (i = 0; rv == APR_SUCCESS && i < n; i++) {
+            copy_bytes(reply->element[i], &values[i], p);
+        }
+    }
+    drs_route_free(&trip);
+    return rv;
+}
+
+/* Ask a read whose answer is a number. */
+static apr_status_t ask_number(drs_store_t *store, int argc, const char **argv,
+                               long long *n)
+{
+    drs_trip_t trip;
+    apr_status_t rv = ask(store, &trip, argc, argv, 0, REDIS_REPLY_INTEGER);
+
+    if (rv == APR_SUCCESS) {
+        *n = trip.replies[0]->integer;
+        if (*n > 0) store->alive = DRS_ALIVE_YES;
+    }
+    drs_route_free(&trip);
+    return rv;
+}
+
+apr_status_t drs_store_has(drs_store_t *store, const char *field)
+{
+    const char *argv[] = { "HEXISTS", store->key, field };
+    long long n = 0;
+    apr_status_t rv = ask_number(store, 3, argv, &n);
+
+    if (rv == APR_SUCCESS && n == 0) rv = APR_NOTFOUND;
+    return rv;
+}
+
+apr_status_t drs_store_exists(drs_store_t *store)
+{
+    const char *argv[] = { "EXISTS", store->key };
+    long long n = 0;
+    apr_status_t rv = ask_number(store, 2, argv, &n);
+
+    if (rv == APR_SUCCESS && n == 0) store->alive = DRS_ALIVE_NO;
+    return rv;
+}
+
+apr_status_t drs_store_count(drs_store_t *store, apr_size_t *n)
+{
+    const char *argv[] = { "HLEN", store->key };
+    long long fields = 0;
+    apr_status_t rv = ask_number(store, 2, argv, &fields);
+
+    if (rv != APR_SUCCESS) return rv;
+    if (fields == 0) store->alive = DRS_ALIVE_NO;
+    *n = (apr_size_t)fields;
+    return APR_SUCCESS;
+}
+
+static apr_status_t list(drs_store_t *store, const char *verb,
+                         apr_array_header_t **out, apr_pool_t *p)
+{
+    const char *argv[] = { verb, store->key };
+    drs_trip_t trip;
+    apr_status_t rv = ask(store, &trip, 2, argv, 0, REDIS_REPLY_ARRAY);
+    apr_size_t i;
+
+    if (rv == APR_SUCCESS) rv = check_texts(store, trip.replies[0]);
+    if (rv == APR_SUCCESS) {
+        const redisReply *reply = trip.replies[0];
+
+        *out = apr_array_make(p, (int)reply->elements, sizeof(drs_bytes_t));
+        for (i = 0; i < reply->elements; i++) {
+            copy_bytes(reply->element[i], apr_array_push(*out), p);
+        }
+        store->alive = reply->elements > 0 ? DRS_ALIVE_YES : DRS_ALIVE_NO;
+    }
+    drs_route_free(&trip);
+    return rv;
+}
+
+apr_status_t drs_store_keys(drs_store_t *store, apr_array_header_t **fields,
+                            apr_pool_t *p)
+{
+    return list(store, "HKEYS", fields, p);
+}
+
+apr_status_t drs_store_all(drs_store_t *store, apr_array_header_t **all,
+                           apr_pool_t *p)
+{
+    return list(store, "HGETALL", all, p);
+}
+
+/* The arguments of a script: those all of them have, room for its own. */
+typedef struct script_call_t {
+    const char *text;
+    int argc;
+    const char **argv;
+    apr_size_t *lens;
+} script_call_t;
+
+static void push(script_call_t *call, const char *data, apr_size_t len)
+{
+    call->argv[call->argc] = data;
+    call->lens[call->argc++] = len;
+}
+
+static void push_text(script_call_t *call, const char *text)
+{
+    push(call, text, strlen(text));
+}
+
+static const char *name_script(const char *text, apr_pool_t *p)
+{
+    unsigned char digest[APR_SHA1_DIGESTSIZE];
+    apr_sha1_ctx_t sha;
+
+    apr_sha1_init(&sha);
+    apr_sha1_update(&sha, text, (unsigned int)strlen(text));
+    apr_sha1_final(digest, &sha);
+    return apr_pescape_hex(p, digest, sizeof(digest), 0);
+}
+
+static void start_script(const drs_store_t *store, const char *text,
+                         int own_args, script_call_t *call, apr_pool_t *p)
+{
+    apr_size_t n = (apr_size_t)own_args + HEAD_ARGS + 1;
+
+    call->text = text;
+    call->argc = 0;
+    call->argv = apr_palloc(p, n * sizeof(*call->argv));
+    call->lens = apr_palloc(p, n * sizeof(*call->lens));
+    push_text(call, "EVALSHA");
+    push_text(call, name_script(text, p));
+    push_text(call, "1");
+    push_text(call, store->key);
+    push_text(call, store->may_create ? "1" : "0");
+    push_text(call, apr_psprintf(p, "%" APR_INT64_T_FMT, store->expiry));
+    push_text(call, apr_itoa(p, store->fields_max));
+}
+
+/* Only a server that has not seen the script yet costs a second trip. */
+static apr_status_t run_script(drs_store_t *store, script_call_t *call,
+                               drs_trip_t *trip)
+{
+    drs_command_t command = { call->argc, call->argv, call->lens };
+    apr_status_t rv;
+
+    memset(trip, 0, sizeof(*trip));
+    trip->commands = &command;
+    trip->n = 1;
+    trip->writes = 1;
+    rv = travel(store, trip);
+    if (rv == APR_SUCCESS &&
+        drs_redis_is_error(trip->replies[0], "NOSCRIPT")) {
+        drs_route_free(trip);
+        call->argv[0] = "EVAL";
+        call->lens[0] = 4;
+        call->argv[1] = call->text;
+        call->lens[1] = strlen(call->text);
+        rv = travel(store, trip);
+    }
+    trip->commands = NULL;
+    return rv;
+}
+
+static apr_status_t judge_error(drs_store_t *store, const redisReply *reply)
+{
+    apr_status_t rv = refuse(store, reply);
+
+    if (drs_redis_is_error(reply, "ERR hash value is not an integer") ||
+        drs_redis_is_error(reply, "ERR increment or decrement would")) {
+        rv = DRS_EVALUE;
+    }
+    return rv;
+}
+
+/* Read the answer of a script: its code and, on success, its value. */
+static apr_status_t judge_script(drs_store_t *store, const redisReply *reply,
+                                 apr_size_t *created, const redisReply **value)
+{
+    long long code;
+
+    if (reply->type == REDIS_REPLY_ERROR) return judge_error(store, reply);
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 1 ||
+        reply->element[0]->type != REDIS_REPLY_INTEGER) {
+        return refuse(store, reply);
+    }
+    code = reply->element[0]->integer;
+    store->alive = code == REFUSED_GONE ? DRS_ALIVE_NO : DRS_ALIVE_YES;
+    switch (code) {
+    case REFUSED_GONE:
+        drs_redis_explain(&store->why, "the session has ended meanwhile");
+        return DRS_EGONE;
+    case REFUSED_FULL:
+        drs_redis_explain(&store->why, "over the limit of %d fields "
+                          "(DRSessionLimit)", store->fields_max);
+        if (store->may_create) store->alive = DRS_ALIVE_UNTOLD;
+        return DRS_EVALUE;
+    case REFUSED_EXISTS:
+        return APR_EEXIST;
+    default:
+        break;
+    }
+    if (reply->elements < 2) return refuse(store, reply);
+    *created = (apr_size_t)code;
+    *value = reply->element[1];
+    return APR_SUCCESS;
+}
+
+apr_status_t drs_store_update(drs_store_t *store, const drs_pair_t *pairs,
+                              int n, apr_size_t *created, apr_pool_t *p)
+{
+    script_call_t call;
+    const redisReply *left = NULL;
+    drs_trip_t trip;
+    apr_size_t fresh = 0;
+    apr_status_t rv;
+    int i;
+
+    start_script(store, update_script, n * 3, &call, p);
+    for (i = 0; i < n; i++) {
+        const drs_bytes_t *value = &pairs[i].value;
+
+        push_text(&call, value->data != NULL ? "set" : "del");
+        push_text(&call, pairs[i].field);
+        push(&call, value->data != NULL ? value->data : "", value->len);
+    }
+    rv = run_script(store, &call, &trip);
+    if (rv == APR_SUCCESS) {
+        rv = judge_script(store, trip.replies[0], &fresh, &left);
+    }
+    if (rv == APR_SUCCESS) {
+        if (left->integer == 0) store->alive = DRS_ALIVE_NO;
+        if (created != NULL) *created = fresh;
+    }
+    drs_route_free(&trip);
+    return rv;
+}
+
+apr_status_t drs_store_add(drs_store_t *store, const drs_pair_t *pair,
+                           apr_pool_t *p)
+{
+    script_call_t call;
+    const redisReply *value = NULL;
+    drs_trip_t trip;
+    apr_size_t created;
+    apr_status_t rv;
+
+    start_script(store, add_script, 2, &call, p);
+    push_text(&call, pair->field);
+    push(&call, pair->value.data, pair->value.len);
+    rv = run_script(store, &call, &trip);
+    if (rv == APR_SUCCESS) {
+        rv = judge_script(store, trip.replies[0], &created, &value);
+    }
+    drs_route_free(&trip);
+    return rv;
+}
+
+apr_status_t drs_store_incr(drs_store_t *store, const char *field,
+                            apr_int64_t by, apr_int64_t *now, apr_pool_t *p)
+{
+    script_call_t call;
+    const redisReply *value = NULL;
+    drs_trip_t trip;
+    apr_size_t created;
+    apr_status_t rv;
+
+    start_script(store, incr_script, 2, &call, p);
+    push_text(&call, field);
+    push_text(&call, apr_psprintf(p, "%" APR_INT64_T_FMT, by));
+    rv = run_script(store, &call, &trip);
+    if (rv == APR_SUCCESS) {
+        rv = judge_script(store, trip.replies[0], &created, &value);
+    }
+    if (rv == APR_SUCCESS && value->type != REDIS_REPLY_STRING) {
+        rv = refuse(store, value);
+    }
+    if (rv == APR_SUCCESS) *now = apr_strtoi64(value->str, NULL, 10);
+    drs_route_free(&trip);
+    return rv;
+}
+
+/* Make a transaction; its answer is the array that EXEC returns. */
+static apr_status_t transact(drs_store_t *store, drs_command_t *commands,
+                             int n, drs_trip_t *trip, const redisReply **array)
+{
+    const char *multi[] = { "MULTI" };
+    const char *exec[] = { "EXEC" };
+    apr_status_t rv;
+
+    commands[0] = (drs_command_t){ 1, multi, NULL };
+    commands[n - 1] = (drs_command_t){ 1, exec, NULL };
+    memset(trip, 0, sizeof(*trip));
+    trip->commands = commands;
+    trip->n = n;
+    trip->writes = 1;
+    rv = travel(store, trip);
+    trip->commands = NULL;
+    if (rv != APR_SUCCESS) return rv;
+
+    *array = trip->replies[n - 1];
+    if ((*array)->type != REDIS_REPLY_ARRAY ||
+        (*array)->elements != (apr_size_t)n - 2) {
+        rv = refuse(store, *array);
+    }
+    return rv;
+}
+
+apr_status_t drs_store_pop(drs_store_t *store, const char *field,
+                           drs_bytes_t *value, apr_pool_t *p)
+{
+    const char *hget[] = { "HGET", store->key, field };
+    const char *hdel[] = { "HDEL", store->key, field };
+    const char *exists[] = { "EXISTS", store->key };
+    const char *pexpire[] = { "PEXPIRE", store->key, NULL };
+    drs_command_t commands[DRS_COMMANDS_MAX];
+    const redisReply *array = NULL;
+    drs_trip_t trip;
+    int n = 1;
+    apr_status_t rv;
+
+    commands[n++] = (drs_command_t){ 3, hget, NULL };
+    commands[n++] = (drs_command_t){ 3, hdel, NULL };
+    commands[n++] = (drs_command_t){ 2, exists, NULL };
+    if (store->expiry > 0) {
+        pexpire[2] = apr_psprintf(p, "%" APR_INT64_T_FMT, store->expiry);
+        commands[n++] = (drs_command_t){ 3, pexpire, NULL };
+    }
+    rv = transact(store, commands, n + 1, &trip, &array);
+    if (rv == APR_SUCCESS) {
+        const redisReply *held = array->element[0];
+        const redisReply *left = array->element[2];
+
+        if (held->type == REDIS_REPLY_STRING) {
+            copy_bytes(held, value, p);
+        }
+        else {
+            rv = held->type == REDIS_REPLY_NIL ? APR_NOTFOUND
+                                               : refuse(store, held);
+        }
+        store->alive = left->integer != 0 ? DRS_ALIVE_YES : DRS_ALIVE_NO;
+    }
+    drs_route_free(&trip);
+    return rv;
+}
+
+apr_status_t drs_store_unlink(drs_store_t *store)
+{
+    const char *argv[] = { "UNLINK", store->key };
+    drs_command_t command = { 2, argv, NULL };
+    drs_trip_t trip;
+    apr_status_t rv;
+
+    memset(&trip, 0, sizeof(trip));
+    trip.commands = &command;
+    trip.n = 1;
+    trip.writes = 1;
+    rv = travel(store, &trip);
+    if (rv == APR_SUCCESS && trip.replies[0]->type != REDIS_REPLY_INTEGER) {
+        rv = refuse(store, trip.replies[0]);
+    }
+    drs_route_free(&trip);
+    return rv;
+}
+
+apr_status_t drs_store_rename(drs_store_t *store, const char *to)
+{
+    const char *rename[] = { "RENAME", store->key, to };
+    const char *pexpire[] = { "PEXPIRE", to, NULL };
+    drs_command_t commands[DRS_COMMANDS_MAX];
+    const redisReply *array = NULL;
+    drs_trip_t trip;
+    char ms[24];
+    int n = 1;
+    apr_status_t rv;
+
+    commands[n++] = (drs_command_t){ 3, rename, NULL };
+    if (store->expiry > 0) {
+        apr_snprintf(ms, sizeof(ms), "%" APR_INT64_T_FMT, store->expiry);
+        pexpire[2] = ms;
+        commands[n++] = (drs_command_t){ 3, pexpire, NULL };
+    }
+    rv = transact(store, commands, n + 1, &trip, &array);
+    if (rv == APR_SUCCESS &&
+        drs_redis_is_error(array->element[0], "ERR no such key")) {
+        store->alive = DRS_ALIVE_NO;
+        drs_redis_explain(&store->why, "the session has ended meanwhile");
+        rv = DRS_EGONE;
+    }
+    else if (rv == APR_SUCCESS &&
+             array->element[0]->type != REDIS_REPLY_STATUS) {
+        rv = refuse(store, array->element[0]);
+    }
+    drs_route_free(&trip);
+    return rv;
+}
