@@ -31,6 +31,7 @@ typedef int drs_elements_t;
 #endif
 
 enum { DEPTH_MAX = 2, ELEMENTS_MAX = 4096, CHUNK = 16 * 1024 };
+enum { GREETING_MAX = 4096 };
 
 struct drs_redis_t {
     const drs_server_t *server;
@@ -241,8 +242,8 @@ static apr_status_t greet(drs_redis_t *redis, int argc, const char **argv,
 
     command.argc = argc;
     command.argv = argv;
-    if (drs_redis_call(redis, &command, 1, &reply, deadline, why) !=
-        DRS_FATE_DONE) {
+    if (drs_redis_call(redis, &command, 1, &reply, GREETING_MAX, deadline,
+                       why) != DRS_FATE_DONE) {
         return rv;
     }
     if (reply->type == REDIS_REPLY_ERROR) {
@@ -364,7 +365,7 @@ static drs_fate_t send_all(drs_redis_t *redis, struct iovec *out, int n,
 }
 
 /* Get more bytes to the reader. */
-static drs_fate_t feed(drs_redis_t *redis, apr_size_t *total,
+static drs_fate_t feed(drs_redis_t *redis, apr_size_t *left,
                        apr_interval_time_t deadline)
 {
     char bytes[CHUNK];
@@ -376,18 +377,17 @@ static drs_fate_t feed(drs_redis_t *redis, apr_size_t *total,
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return DRS_FATE_DONE;
     if (n <= 0) return DRS_FATE_CLOSED;
 
-    *total += (apr_size_t)n;
-    if (*total > redis->server->reply_max) return DRS_FATE_GARBLED;
+    if ((apr_size_t)n > *left) return DRS_FATE_GARBLED;
+    *left -= (apr_size_t)n;
     return redisReaderFeed(redis->reader, bytes, (size_t)n) == REDIS_OK
                ? DRS_FATE_DONE
                : DRS_FATE_GARBLED;
 }
 
 static drs_fate_t receive_all(drs_redis_t *redis, int n, redisReply **replies,
-                              apr_interval_time_t deadline)
+                              apr_size_t most, apr_interval_time_t deadline)
 {
     drs_fate_t fate = DRS_FATE_DONE;
-    apr_size_t total = 0;
     void *reply;
     int i = 0;
 
@@ -400,7 +400,7 @@ static drs_fate_t receive_all(drs_redis_t *redis, int n, redisReply **replies,
             replies[i++] = reply;
         }
         else {
-            fate = feed(redis, &total, deadline);
+            fate = feed(redis, &most, deadline);
         }
     }
     /* More than was asked for: whose answer was it then? */
@@ -429,7 +429,7 @@ static int was_turned_away(const redisReply *first)
 }
 
 drs_fate_t drs_redis_call(drs_redis_t *redis, const drs_command_t *commands,
-                          int n, redisReply **replies,
+                          int n, redisReply **replies, apr_size_t most,
                           apr_interval_time_t deadline, drs_why_t *why)
 {
     struct iovec bytes[DRS_COMMANDS_MAX];
@@ -443,7 +443,9 @@ drs_fate_t drs_redis_call(drs_redis_t *redis, const drs_command_t *commands,
     if (made == n) fate = send_all(redis, out, n, deadline);
     for (i = 0; i < made; i++) redisFreeCommand(bytes[i].iov_base);
 
-    if (fate == DRS_FATE_DONE) fate = receive_all(redis, n, replies, deadline);
+    if (fate == DRS_FATE_DONE) {
+        fate = receive_all(redis, n, replies, most, deadline);
+    }
     if (fate == DRS_FATE_DONE) return fate;
 
     explain_fate(redis, fate, why);

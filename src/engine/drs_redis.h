@@ -29,7 +29,6 @@ typedef struct drs_server_t {
     const char *user;            /* NULL = the default user */
     const char *pass;            /* NULL = no AUTH; a secret */
     apr_interval_time_t connect; /* us for connect, AUTH and SELECT */
-    apr_size_t reply_max;        /* bytes of all replies of a round trip */
 } drs_server_t;
 
 /** One command as an argument vector. */
@@ -123,6 +122,7 @@ int drs_redis_is_quiet(const drs_redis_t *redis);
  * @param n        how many
  * @param replies  out: n replies to be freed by freeReplyObject(), error
  *                 replies included; all NULL unless DRS_FATE_DONE
+ * @param most     bytes that all replies together may have
  * @param deadline on drs_redis_clock()
  * @param why      out on failure
  * @return the fate; after anything but DRS_FATE_DONE the connection has to
@@ -130,7 +130,7 @@ int drs_redis_is_quiet(const drs_redis_t *redis);
  * Source: the RESP protocol.
  */
 drs_fate_t drs_redis_call(drs_redis_t *redis, const drs_command_t *commands,
-                          int n, struct redisReply **replies,
+                          int n, struct redisReply **replies, apr_size_t most,
                           apr_interval_time_t deadline,
                           drs_why_t *why) DRS_MUST_CHECK;
 

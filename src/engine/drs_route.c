@@ -115,7 +115,7 @@ apr_status_t drs_route_call(drs_route_t *route, drs_trip_t *trip,
     rv = drs_pool_borrow(route->pool, trip->deadline, &redis, why);
     while (rv == APR_SUCCESS) {
         fate = drs_redis_call(redis, trip->commands, trip->n, trip->replies,
-                              trip->deadline, why);
+                              trip->most, trip->deadline, why);
         refusal = fate == DRS_FATE_DONE ? find_refusal(trip, &reply) : NULL;
         if (tries++ > 0 || !may_repeat(trip, fate, refusal) ||
             drs_redis_clock() > latest) {

@@ -18,6 +18,9 @@
 #include "drs_id.h"
 #include "drs_store.h"
 
+/* What stands around the values of the largest reply. */
+enum { FRAMES_MAX = 64 * 1024 };
+
 struct drs_session_t {
     const drs_terms_t *terms;
     drs_host_t host;
@@ -58,6 +61,7 @@ void drs_session_agree(drs_session_t *session, const drs_terms_t *terms)
     session->terms = terms;
     session->store.command = terms->command;
     session->store.fields_max = terms->fields_max;
+    session->store.reply_max = terms->value_max * 4 + FRAMES_MAX;
     if (session->store.key == NULL) set_id(session, session->id);
 }
 

@@ -88,6 +88,7 @@ static apr_status_t travel(drs_store_t *store, drs_trip_t *trip)
         drs_redis_explain(&store->why, "this request has used up its time");
         return DRS_EDOWN;
     }
+    trip->most = store->reply_max;
     trip->deadline = start + time;
     rv = drs_route_call(store->route, trip, &store->why);
     store->budget -= drs_redis_clock() - start;

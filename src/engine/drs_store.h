@@ -47,6 +47,7 @@ typedef struct drs_store_t {
     apr_int64_t expiry;  /* ms: expiry that a write sets; 0 = none; below 0:
                             its amount, where the key has none yet */
     int may_create;      /* 1 = a write may make the key */
+    apr_size_t reply_max;/* bytes of all replies of one call */
     int fields_max;      /* a write never makes more fields than this */
     drs_alive_t alive;   /* out: what the last call learned of the key */
     drs_why_t why;       /* out: about the last failure */

@@ -1,0 +1,783 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The directives. A setter parses strictly and says what is wrong in one
+ * sentence with the directive, the bad word and what is allowed; it never
+ * repeats a word that may be a secret.
+ */
+#include "drs_conf.h"
+
+#include <string.h>
+
+#include <ap_provider.h>
+#include <apr_lib.h>
+#include <apr_strings.h>
+#include <http_core.h>
+#include <http_log.h>
+
+#include "drs_codec.h"
+
+static const drs_cookie_t default_cookie = {
+    "drsession", "/", NULL, "Lax",
+    (apr_interval_time_t)400 * 24 * 3600 * APR_USEC_PER_SEC,
+    DRS_SECURE_AUTO, 1, 0
+};
+
+void *drs_conf_create_dir(apr_pool_t *p, char *dir)
+{
+    drs_conf_t *conf = apr_pcalloc(p, sizeof(*conf));
+
+    (void)dir;
+    conf->idle = DRS_UNSET;
+    conf->lifetime = DRS_UNSET;
+    conf->value_max = DRS_UNSET;
+    conf->mode = DRS_UNSET;
+    conf->touch = DRS_UNSET;
+    conf->strict = DRS_UNSET;
+    conf->pass = DRS_UNSET;
+    conf->fields_max = DRS_UNSET;
+    conf->pad = DRS_UNSET;
+    return conf;
+}
+
+#define INHERIT(field, unset) \
+    if (conf->field == (unset)) conf->field = base->field
+
+void *drs_conf_merge_dir(apr_pool_t *p, void *inherited, void *add)
+{
+    const drs_conf_t *base = inherited;
+    drs_conf_t *conf = apr_pmemdup(p, add, sizeof(*conf));
+
+    INHERIT(prefix, NULL);
+    INHERIT(cookie, NULL);
+    INHERIT(codec, NULL);
+    INHERIT(exports, NULL);
+    INHERIT(allow, NULL);
+    INHERIT(env, NULL);
+    INHERIT(idle, DRS_UNSET);
+    INHERIT(lifetime, DRS_UNSET);
+    INHERIT(value_max, DRS_UNSET);
+    INHERIT(mode, DRS_UNSET);
+    INHERIT(touch, DRS_UNSET);
+    INHERIT(strict, DRS_UNSET);
+    INHERIT(pass, DRS_UNSET);
+    INHERIT(fields_max, DRS_UNSET);
+    INHERIT(pad, DRS_UNSET);
+    return conf;
+}
+
+void *drs_conf_create_server(apr_pool_t *p, server_rec *s)
+{
+    drs_conf_server_t *conf = apr_pcalloc(p, sizeof(*conf));
+
+    (void)s;
+    conf->connect = DRS_UNSET;
+    conf->command = DRS_UNSET;
+    conf->request = DRS_UNSET;
+    conf->idle = DRS_UNSET;
+    conf->wait = DRS_UNSET;
+    conf->keep = DRS_UNSET;
+    conf->max = DRS_UNSET;
+    return conf;
+}
+
+void *drs_conf_merge_server(apr_pool_t *p, void *inherited, void *add)
+{
+    const drs_conf_server_t *base = inherited;
+    drs_conf_server_t *conf = apr_pmemdup(p, add, sizeof(*conf));
+
+    INHERIT(url, NULL);
+    INHERIT(user, NULL);
+    INHERIT(pass, NULL);
+    INHERIT(connect, DRS_UNSET);
+    INHERIT(command, DRS_UNSET);
+    INHERIT(request, DRS_UNSET);
+    INHERIT(idle, DRS_UNSET);
+    INHERIT(wait, DRS_UNSET);
+    INHERIT(route, NULL);
+    INHERIT(keep, DRS_UNSET);
+    INHERIT(max, DRS_UNSET);
+    return conf;
+}
+
+#define DEFAULT(field, unset, value) \
+    if (out->field == (unset)) out->field = (value)
+
+void drs_conf_fill_dir(const drs_conf_t *conf, drs_conf_t *out)
+{
+    *out = *conf;
+    DEFAULT(prefix, NULL, "drsession:");
+    DEFAULT(cookie, NULL, &default_cookie);
+    DEFAULT(codec, NULL, &drs_codec_json);
+    DEFAULT(env, NULL, "DRSESSION");
+    DEFAULT(idle, DRS_UNSET, 0);
+    DEFAULT(lifetime, DRS_UNSET, 0);
+    DEFAULT(value_max, DRS_UNSET, 1024 * 1024);
+    DEFAULT(mode, DRS_UNSET, DRS_MODE_OFF);
+    DEFAULT(touch, DRS_UNSET, 1);
+    DEFAULT(strict, DRS_UNSET, 1);
+    DEFAULT(pass, DRS_UNSET, 0);
+    DEFAULT(fields_max, DRS_UNSET, 1000);
+}
+
+static apr_interval_time_t or_else(apr_interval_time_t set,
+                                   apr_interval_time_t otherwise)
+{
+    return set == DRS_UNSET ? otherwise : set;
+}
+
+const drs_route_conf_t *drs_conf_route(const drs_conf_server_t *conf,
+                                       int threads, apr_pool_t *p)
+{
+    drs_route_conf_t *route = apr_pcalloc(p, sizeof(*route));
+    const char *why;
+    int own = conf->user != NULL || conf->pass != NULL;
+
+    route->server.url = conf->url;
+    if (conf->url == NULL &&
+        drs_url_parse("redis://127.0.0.1:6379/0", &route->server.url, &why,
+                      p) != APR_SUCCESS) {
+        return NULL;
+    }
+    route->server.user = own ? conf->user : route->server.url->user;
+    route->server.pass = own ? conf->pass : route->server.url->pass;
+    route->server.connect = or_else(conf->connect, 500 * 1000);
+    route->pool.keep = conf->keep == DRS_UNSET ? 1 : conf->keep;
+    route->pool.max = conf->max == DRS_UNSET ? threads : conf->max;
+    route->pool.idle = or_else(conf->idle, 60 * APR_USEC_PER_SEC);
+    route->pool.wait = or_else(conf->wait, 200 * 1000);
+    return route;
+}
+
+void drs_conf_terms(const drs_conf_t *dir, const drs_conf_server_t *server,
+                    drs_terms_t *terms)
+{
+    terms->prefix = dir->prefix;
+    terms->codec = dir->codec;
+    terms->idle = dir->idle;
+    terms->lifetime = dir->lifetime;
+    terms->command = or_else(server->command, 500 * 1000);
+    terms->value_max = (apr_size_t)dir->value_max;
+    terms->fields_max = dir->fields_max;
+    terms->strict = dir->strict;
+    terms->readonly = dir->mode == DRS_MODE_READONLY;
+    terms->touch = dir->touch;
+}
+
+apr_interval_time_t drs_conf_budget(const drs_conf_server_t *server)
+{
+    return or_else(server->request, 2 * APR_USEC_PER_SEC);
+}
+
+/* Parsing: a word, and what it means, or a sentence. */
+
+static const char *bad_word(const cmd_parms *cmd, const char *word,
+                            const char *allowed)
+{
+    return apr_psprintf(cmd->pool, "%s: '%s' is not allowed here; %s",
+                        cmd->cmd->name, word, allowed);
+}
+
+static const char *parse_time(const cmd_parms *cmd, const char *word,
+                              apr_interval_time_t least,
+                              apr_interval_time_t *time)
+{
+    static const char allowed[] =
+        "a time is digits with ms, s, min, h or d, for example 500ms or 30min";
+    apr_interval_time_t parsed = 0;
+    apr_int64_t days;
+    char *end;
+
+    if (!apr_isdigit(*word)) return bad_word(cmd, word, allowed);
+    days = apr_strtoi64(word, &end, 10);
+    if (strcmp(end, "d") == 0 && days <= 36500) {
+        parsed = days * 24 * 3600 * APR_USEC_PER_SEC;
+    }
+    else if (strlen(word) > 15 ||
+             ap_timeout_parameter_parse(word, &parsed, "s") != APR_SUCCESS) {
+        return bad_word(cmd, word, allowed);
+    }
+    if (parsed < least) {
+        return bad_word(cmd, word, "it has to be longer");
+    }
+    *time = parsed;
+    return NULL;
+}
+
+static const char *parse_number(const cmd_parms *cmd, const char *word,
+                                apr_int64_t least, apr_int64_t most,
+                                apr_int64_t *n)
+{
+    char *end = NULL;
+    apr_int64_t parsed = -1;
+
+    if (apr_isdigit(*word)) parsed = apr_strtoi64(word, &end, 10);
+    if (end == NULL || *end != '\0' || strlen(word) > 18 || parsed < least ||
+        parsed > most) {
+        return bad_word(cmd, word,
+                        apr_psprintf(cmd->pool,
+                                     "a whole number from %" APR_INT64_T_FMT
+                                     " to %" APR_INT64_T_FMT, least, most));
+    }
+    *n = parsed;
+    return NULL;
+}
+
+/* Take name=value apart; NULL when the name is another. */
+static const char *value_of(const char *word, const char *name)
+{
+    apr_size_t len = strlen(name);
+
+    if (ap_cstr_casecmpn(word, name, len) != 0 || word[len] != '=') {
+        return NULL;
+    }
+    return word + len + 1;
+}
+
+static const char *set_mode(cmd_parms *cmd, void *dir, const char *word)
+{
+    drs_conf_t *conf = dir;
+
+    if (ap_cstr_casecmp(word, "On") == 0) {
+        conf->mode = DRS_MODE_ON;
+    }
+    else if (ap_cstr_casecmp(word, "Off") == 0) {
+        conf->mode = DRS_MODE_OFF;
+    }
+    else if (ap_cstr_casecmp(word, "ReadOnly") == 0) {
+        conf->mode = DRS_MODE_READONLY;
+    }
+    else {
+        return bad_word(cmd, word, "On, Off or ReadOnly");
+    }
+    return NULL;
+}
+
+static drs_conf_server_t *server_of(const cmd_parms *cmd)
+{
+    return ap_get_module_config(cmd->server->module_config,
+                                &drsession_module);
+}
+
+static const char *set_server(cmd_parms *cmd, void *dir, const char *word)
+{
+    const char *why = NULL;
+
+    (void)dir;
+    if (drs_url_parse(word, &server_of(cmd)->url, &why, cmd->pool) !=
+        APR_SUCCESS) {
+        return apr_pstrcat(cmd->pool, cmd->cmd->name, ": ", why, NULL);
+    }
+    return NULL;
+}
+
+/* Cut the secret's line end; a NUL or nothing left is no secret. */
+static const char *read_secret(const cmd_parms *cmd, const char *path,
+                               const char **secret)
+{
+    char line[1024];
+    apr_file_t *file;
+    apr_finfo_t info;
+    apr_size_t len;
+    apr_status_t rv;
+
+    path = ap_server_root_relative(cmd->temp_pool, path);
+    if (path == NULL) return "the path is not valid";
+    rv = apr_file_open(&file, path, APR_READ, APR_OS_DEFAULT, cmd->temp_pool);
+    if (rv != APR_SUCCESS) return "the file cannot be opened";
+
+    if (apr_file_info_get(&info, APR_FINFO_PROT, file) == APR_SUCCESS &&
+        (info.protection & APR_FPROT_WREAD) != 0) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, cmd->server,
+                     "%s: the file with the password can be read by everyone",
+                     cmd->cmd->name);
+    }
+    rv = apr_file_gets(line, sizeof(line), file);
+    apr_file_close(file);
+    if (rv != APR_SUCCESS) return "the file is empty";
+    len = strcspn(line, "\r\n");
+    if (len == 0 || len == sizeof(line) - 1) return "no password in its first line";
+    *secret = apr_pstrmemdup(cmd->pool, line, len);
+    return NULL;
+}
+
+static const char *run_for_secret(const cmd_parms *cmd, const char *command,
+                                  const char **secret)
+{
+    char **argv;
+    char *line;
+
+    if (apr_tokenize_to_argv(command, &argv, cmd->temp_pool) != APR_SUCCESS ||
+        argv[0] == NULL) {
+        return "no command";
+    }
+    line = ap_get_exec_line(cmd->pool, argv[0],
+                            (const char *const *)argv);
+    if (line == NULL || *line == '\0') return "the command said nothing";
+    *secret = line;
+    return NULL;
+}
+
+static const char *set_credentials(cmd_parms *cmd, void *dir,
+                                   const char *first, const char *second)
+{
+    drs_conf_server_t *conf = server_of(cmd);
+    const char *source = second != NULL ? second : first;
+    const char *why = NULL;
+
+    (void)dir;
+    if (strncmp(source, "file:", 5) == 0) {
+        why = read_secret(cmd, source + 5, &conf->pass);
+    }
+    else if (strncmp(source, "exec:", 5) == 0) {
+        why = run_for_secret(cmd, source + 5, &conf->pass);
+    }
+    else {
+        /* Not repeated: it may be the password itself. */
+        why = "the password comes from file:path or exec:command";
+    }
+    if (why != NULL) return apr_pstrcat(cmd->pool, cmd->cmd->name, ": ", why,
+                                        NULL);
+    conf->user = second != NULL ? first : NULL;
+    return NULL;
+}
+
+static const char *set_timeout(cmd_parms *cmd, void *dir, const char *word)
+{
+    drs_conf_server_t *conf = server_of(cmd);
+    const char *value;
+
+    (void)dir;
+    if ((value = value_of(word, "connect")) != NULL) {
+        return parse_time(cmd, value, 1000, &conf->connect);
+    }
+    if ((value = value_of(word, "command")) != NULL) {
+        return parse_time(cmd, value, 1000, &conf->command);
+    }
+    if ((value = value_of(word, "request")) != NULL) {
+        return parse_time(cmd, value, 1000, &conf->request);
+    }
+    return bad_word(cmd, word, "connect=T, command=T or request=T");
+}
+
+static const char *set_pool(cmd_parms *cmd, void *dir, const char *word)
+{
+    drs_conf_server_t *conf = server_of(cmd);
+    const char *value;
+    const char *why;
+    apr_int64_t n = 0;
+
+    (void)dir;
+    if (ap_cstr_casecmp(word, "Off") == 0) {
+        conf->keep = 0;
+        return NULL;
+    }
+    conf->keep = 1;
+    if ((value = value_of(word, "max")) != NULL) {
+        why = parse_number(cmd, value, 1, 100000, &n);
+        if (why == NULL) conf->max = (int)n;
+        return why;
+    }
+    if ((value = value_of(word, "idle")) != NULL) {
+        return parse_time(cmd, value, 0, &conf->idle);
+    }
+    if ((value = value_of(word, "wait")) != NULL) {
+        return parse_time(cmd, value, 0, &conf->wait);
+    }
+    return bad_word(cmd, word, "Off, max=N, idle=T or wait=T");
+}
+
+static const char *set_prefix(cmd_parms *cmd, void *dir, const char *word)
+{
+    drs_conf_t *conf = dir;
+    const char *at;
+
+    for (at = word; *at != '\0'; at++) {
+        if (!apr_isgraph(*at)) break;
+    }
+    if (*word == '\0' || *at != '\0' || strlen(word) > 255) {
+        return bad_word(cmd, word, "1 to 255 visible ASCII characters");
+    }
+    conf->prefix = word;
+    return NULL;
+}
+
+static const char *set_same_site(const cmd_parms *cmd, const char *value,
+                                 drs_cookie_t *cookie)
+{
+    static const char *const known[] = { "Lax", "Strict", "None" };
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (ap_cstr_casecmp(value, known[i]) == 0) {
+            cookie->same_site = known[i];
+            return NULL;
+        }
+    }
+    return bad_word(cmd, value, "SameSite is Lax, Strict or None");
+}
+
+static const char *set_secure(const cmd_parms *cmd, const char *value,
+                              drs_cookie_t *cookie)
+{
+    static const char *const known[] = { "auto", "on", "off" };
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (ap_cstr_casecmp(value, known[i]) == 0) {
+            cookie->secure = (drs_secure_t)i;
+            return NULL;
+        }
+    }
+    return bad_word(cmd, value, "Secure is auto, on or off");
+}
+
+static const char *set_http_only(const cmd_parms *cmd, const char *value,
+                                 drs_cookie_t *cookie)
+{
+    if (ap_cstr_casecmp(value, "on") != 0 &&
+        ap_cstr_casecmp(value, "off") != 0) {
+        return bad_word(cmd, value, "HttpOnly is on or off");
+    }
+    cookie->http_only = ap_cstr_casecmp(value, "on") == 0;
+    return NULL;
+}
+
+static const char *set_attribute(const cmd_parms *cmd, const char *word,
+                                 drs_cookie_t *cookie)
+{
+    const char *value;
+
+    if ((value = value_of(word, "Path")) != NULL) {
+        cookie->path = value;
+    }
+    else if ((value = value_of(word, "Domain")) != NULL) {
+        cookie->domain = value;
+    }
+    else if ((value = value_of(word, "SameSite")) != NULL) {
+        return set_same_site(cmd, value, cookie);
+    }
+    else if ((value = value_of(word, "Secure")) != NULL) {
+        return set_secure(cmd, value, cookie);
+    }
+    else if ((value = value_of(word, "HttpOnly")) != NULL) {
+        return set_http_only(cmd, value, cookie);
+    }
+    else if ((value = value_of(word, "Max-Age")) != NULL) {
+        cookie->max_age = 0;
+        if (ap_cstr_casecmp(value, "session") == 0) return NULL;
+        return parse_time(cmd, value, APR_USEC_PER_SEC, &cookie->max_age);
+    }
+    else if (ap_cstr_casecmp(word, "Partitioned") == 0) {
+        cookie->partitioned = 1;
+    }
+    else {
+        return bad_word(cmd, word, "Path=, Domain=, SameSite=, Secure=, "
+                        "HttpOnly=, Max-Age= or Partitioned");
+    }
+    return NULL;
+}
+
+static const char *set_cookie(cmd_parms *cmd, void *dir, int argc,
+                              char *const argv[])
+{
+    drs_conf_t *conf = dir;
+    drs_cookie_t *cookie = apr_pmemdup(cmd->pool, &default_cookie,
+                                       sizeof(default_cookie));
+    const char *why = NULL;
+    int i;
+
+    if (argc < 1) return "DRSessionCookie: a name is missing";
+    cookie->name = argv[0];
+    for (i = 1; why == NULL && i < argc; i++) {
+        why = set_attribute(cmd, argv[i], cookie);
+    }
+    if (why != NULL) return why;
+    why = drs_cookie_check(cookie, cmd->pool);
+    if (why != NULL) return apr_pstrcat(cmd->pool, cmd->cmd->name, " ",
+                                        argv[0], ": ", why, NULL);
+    conf->cookie = cookie;
+    return NULL;
+}
+
+const char *drs_conf_check(const drs_conf_t *conf, apr_pool_t *p)
+{
+    (void)p;
+    if (conf->lifetime > 0 && conf->idle > conf->lifetime) {
+        return "DRSessionMaxLifetime is shorter than DRSessionIdle";
+    }
+    return NULL;
+}
+
+static const char *set_idle(cmd_parms *cmd, void *dir, const char *word)
+{
+    drs_conf_t *conf = dir;
+    const char *why = parse_time(cmd, word, 0, &conf->idle);
+
+    return why != NULL ? why : drs_conf_check(conf, cmd->pool);
+}
+
+static const char *set_lifetime(cmd_parms *cmd, void *dir, const char *word)
+{
+    drs_conf_t *conf = dir;
+    const char *why = parse_time(cmd, word, 0, &conf->lifetime);
+
+    return why != NULL ? why : drs_conf_check(conf, cmd->pool);
+}
+
+static const char *set_touch(cmd_parms *cmd, void *dir, int on)
+{
+    (void)cmd;
+    ((drs_conf_t *)dir)->touch = on;
+    return NULL;
+}
+
+static const char *set_strict(cmd_parms *cmd, void *dir, int on)
+{
+    (void)cmd;
+    ((drs_conf_t *)dir)->strict = on;
+    return NULL;
+}
+
+static const char *set_on_error(cmd_parms *cmd, void *dir, const char *word)
+{
+    drs_conf_t *conf = dir;
+
+    if (ap_cstr_casecmp(word, "fail") != 0 &&
+        ap_cstr_casecmp(word, "pass") != 0) {
+        return bad_word(cmd, word, "fail or pass");
+    }
+    conf->pass = ap_cstr_casecmp(word, "pass") == 0;
+    return NULL;
+}
+
+static const char *set_codec(cmd_parms *cmd, void *dir, const char *word)
+{
+    drs_conf_t *conf = dir;
+
+    conf->codec = ap_lookup_provider(DRS_CODEC_GROUP, word,
+                                     DRS_CODEC_VERSION);
+    if (strcmp(word, "json") == 0) conf->codec = &drs_codec_json;
+    if (strcmp(word, "raw") == 0) conf->codec = &drs_codec_raw;
+    if (conf->codec == NULL) {
+        return bad_word(cmd, word, "json, raw or a codec that a loaded "
+                        "module registers");
+    }
+    return NULL;
+}
+
+/* Sizes as httpd writes them: bytes, or with k, m or g. */
+static const char *parse_size(const cmd_parms *cmd, const char *word,
+                              apr_int64_t *size)
+{
+    char *end = NULL;
+    apr_int64_t n = -1;
+    int shift = 0;
+
+    if (apr_isdigit(*word) && strlen(word) < 12) {
+        n = apr_strtoi64(word, &end, 10);
+        if (apr_tolower(*end) == 'k') shift = 10;
+        if (apr_tolower(*end) == 'm') shift = 20;
+        if (shift > 0) end++;
+    }
+    if (n < 1 || *end != '\0' || n > ((apr_int64_t)256 << 20 >> shift)) {
+        return bad_word(cmd, word, "a size is from 1 to 256m");
+    }
+    *size = n << shift;
+    return NULL;
+}
+
+static const char *set_limit(cmd_parms *cmd, void *dir, const char *word)
+{
+    drs_conf_t *conf = dir;
+    const char *value;
+    const char *why;
+    apr_int64_t n = 0;
+
+    if ((value = value_of(word, "value")) != NULL) {
+        return parse_size(cmd, value, &conf->value_max);
+    }
+    if ((value = value_of(word, "fields")) != NULL) {
+        /* Twice as many elements come back, and 4096 is the reader's most. */
+        why = parse_number(cmd, value, 1, 2048, &n);
+        if (why == NULL) conf->fields_max = (int)n;
+        return why;
+    }
+    return bad_word(cmd, word, "value=SIZE or fields=N");
+}
+
+/* A name that a shell can hold; HTTP_ is where clients write. */
+static int is_variable(const char *name)
+{
+    const char *at;
+
+    if (!apr_isalpha(*name) && *name != '_') return 0;
+    for (at = name; *at != '\0'; at++) {
+        if (!apr_isalnum(*at) && *at != '_') return 0;
+    }
+    return ap_cstr_casecmpn(name, "HTTP_", 5) != 0;
+}
+
+static const char *name_of(const drs_export_t *one, const char *env,
+                           apr_pool_t *p)
+{
+    return one->name != NULL ? one->name
+                             : apr_pstrcat(p, env, "_", one->field, NULL);
+}
+
+/* Names that are ours: PREFIX_STATUS and what child access exports. */
+static int is_reserved(const char *name, const char *env)
+{
+    static const char *const words[] = {
+        "STATUS", "ID", "KEY", "URL", "IDLE"
+    };
+    apr_size_t len = strlen(env);
+    apr_size_t i;
+
+    if (ap_cstr_casecmpn(name, env, len) != 0 || name[len] != '_') return 0;
+    for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (ap_cstr_casecmp(name + len + 1, words[i]) == 0) return 1;
+    }
+    return 0;
+}
+
+static const char *check_exports(const cmd_parms *cmd, const drs_conf_t *conf)
+{
+    const apr_array_header_t *list = conf->exports;
+    const char *env = conf->env != NULL ? conf->env : "DRSESSION";
+    const char *name;
+    int i;
+    int k;
+
+    for (i = 0; list != NULL && i < list->nelts; i++) {
+        name = name_of(&APR_ARRAY_IDX(list, i, drs_export_t), env,
+                       cmd->temp_pool);
+        if (!is_variable(name) || is_reserved(name, env)) {
+            return bad_word(cmd, name, "a variable is letters, digits and "
+                            "'_', does not begin with HTTP_ and is none of "
+                            "the module's own; write field=NAME");
+        }
+        for (k = 0; k < i; k++) {
+            if (ap_cstr_casecmp(name, name_of(&APR_ARRAY_IDX(list, k,
+                                                             drs_export_t),
+                                              env, cmd->temp_pool)) == 0) {
+                return bad_word(cmd, name, "two fields would become this "
+                                "variable; case does not tell them apart");
+            }
+        }
+    }
+    return NULL;
+}
+
+static const char *set_export(cmd_parms *cmd, void *dir, const char *word)
+{
+    drs_conf_t *conf = dir;
+    const char *equals = ap_strchr_c(word, '=');
+    apr_size_t len = equals != NULL ? (apr_size_t)(equals - word)
+                                    : strlen(word);
+    drs_export_t *one;
+
+    if (len == 0 || len > DRS_FIELD_MAX || !drs_codec_is_utf8(word, len)) {
+        return bad_word(cmd, word, "a field name is 1 to 255 bytes of UTF-8");
+    }
+    if (conf->exports == NULL) {
+        conf->exports = apr_array_make(cmd->pool, 4, sizeof(drs_export_t));
+    }
+    one = apr_array_push(conf->exports);
+    one->field = apr_pstrmemdup(cmd->pool, word, len);
+    one->name = equals != NULL ? equals + 1 : NULL;
+    return check_exports(cmd, conf);
+}
+
+static const char *set_env(cmd_parms *cmd, void *dir, const char *word)
+{
+    drs_conf_t *conf = dir;
+
+    if (!is_variable(word) || strcmp(word, "HTTP") == 0 ||
+        ap_cstr_casecmp(word, "HTTP") == 0) {
+        return bad_word(cmd, word, "letters, digits and '_', not HTTP");
+    }
+    conf->env = word;
+    return check_exports(cmd, conf);
+}
+
+static drs_allow_t *allow_of(drs_conf_t *conf, apr_pool_t *p)
+{
+    if (conf->allow == NULL) {
+        conf->allow = apr_pcalloc(p, sizeof(*conf->allow));
+        conf->allow->read = apr_array_make(p, 4, sizeof(const char *));
+        conf->allow->write = apr_array_make(p, 4, sizeof(const char *));
+    }
+    return conf->allow;
+}
+
+static const char *set_allow(cmd_parms *cmd, void *dir, int argc,
+                             char *const argv[])
+{
+    drs_allow_t *allow = allow_of(dir, cmd->pool);
+    int write = argc > 0 && ap_cstr_casecmp(argv[0], "write") == 0;
+    int i;
+
+    if (argc == 1 && ap_cstr_casecmp(argv[0], "end") == 0) {
+        allow->end = 1;
+        return NULL;
+    }
+    if (argc < 2 || (!write && ap_cstr_casecmp(argv[0], "read") != 0)) {
+        return bad_word(cmd, argc > 0 ? argv[0] : "",
+                        "read FIELD..., write FIELD..., * for all, or end");
+    }
+    for (i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "*") == 0) {
+            *(write ? &allow->write_all : &allow->read_all) = 1;
+        }
+        else if (strlen(argv[i]) - 1 >= DRS_FIELD_MAX) {
+            return bad_word(cmd, argv[i], "a field name is 1 to 255 bytes");
+        }
+        else {
+            APR_ARRAY_PUSH(write ? allow->write : allow->read,
+                           const char *) = argv[i];
+        }
+    }
+    return NULL;
+}
+
+#define ANYWHERE (RSRC_CONF | ACCESS_CONF)
+
+const command_rec drs_conf_directives[] = {
+    AP_INIT_TAKE1("DRSession", set_mode, NULL, ANYWHERE | OR_AUTHCFG,
+        "On, Off (default) or ReadOnly: whether requests have a session"),
+    AP_INIT_TAKE1("DRSessionServer", set_server, NULL, RSRC_CONF,
+        "url of Redis; default redis://127.0.0.1:6379/0"),
+    AP_INIT_TAKE12("DRSessionCredentials", set_credentials, NULL, RSRC_CONF,
+        "[user] file:path or exec:command with the password; default none"),
+    AP_INIT_ITERATE("DRSessionTimeout", set_timeout, NULL, RSRC_CONF,
+        "connect=T command=T request=T; default 500ms 500ms 2s"),
+    AP_INIT_ITERATE("DRSessionPool", set_pool, NULL, RSRC_CONF,
+        "Off, or max=N idle=T wait=T; default one a thread, 60s, 200ms"),
+    AP_INIT_TAKE1("DRSessionPrefix", set_prefix, NULL, ANYWHERE,
+        "what Redis keys begin with; default drsession:"),
+    AP_INIT_TAKE_ARGV("DRSessionCookie", set_cookie, NULL, ANYWHERE,
+        "name and attributes of the cookie; default drsession Path=/ "
+        "SameSite=Lax Secure=auto HttpOnly=on Max-Age=400d"),
+    AP_INIT_TAKE1("DRSessionIdle", set_idle, NULL, ANYWHERE,
+        "time without use before Redis drops a session; 0 = never (default)"),
+    AP_INIT_TAKE1("DRSessionMaxLifetime", set_lifetime, NULL, ANYWHERE,
+        "time since birth after which a session ends; 0 = never (default)"),
+    AP_INIT_FLAG("DRSessionTouch", set_touch, NULL, ANYWHERE,
+        "On (default): reading refreshes the expiry"),
+    AP_INIT_FLAG("DRSessionStrict", set_strict, NULL, ANYWHERE,
+        "On (default): no client chooses its id"),
+    AP_INIT_TAKE1("DRSessionOnError", set_on_error, NULL, ANYWHERE,
+        "fail (default, 503) or pass: when an export has no answer"),
+    AP_INIT_TAKE1("DRSessionCodec", set_codec, NULL, ANYWHERE,
+        "json (default), raw, or a registered codec"),
+    AP_INIT_ITERATE("DRSessionLimit", set_limit, NULL, ANYWHERE,
+        "value=SIZE of a value, fields=N of a session; default 1m 1000"),
+    AP_INIT_TAKE1("DRSessionEnv", set_env, NULL, ANYWHERE,
+        "prefix of exported variables; default DRSESSION"),
+    AP_INIT_ITERATE("DRSessionExport", set_export, NULL, ANYWHERE,
+        "fields to export, FIELD or FIELD=NAME; default none"),
+    AP_INIT_TAKE_ARGV("DRSessionAllow", set_allow, NULL, ANYWHERE,
+        "what the handler drsession may do: read or write FIELD... or *, "
+        "or end; default nothing"),
+    { NULL, { NULL }, NULL, 0, RAW_ARGS, NULL }
+};

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Session to environment. Tables of APR ignore the case of names, and so do
+ * the checks here: DRSESSION_user and drsession_USER are one variable.
+ */
+#include "drs_env.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+#include <http_log.h>
+
+#include "drs_codec.h"
+
+APLOG_USE_MODULE(drsession);
+
+static const char *name_of(const drs_export_t *one, const drs_conf_t *conf,
+                           apr_pool_t *p)
+{
+    return one->name != NULL
+               ? one->name
+               : apr_pstrcat(p, conf->env, "_", one->field, NULL);
+}
+
+void drs_env_clear(request_rec *r, const drs_conf_t *conf)
+{
+    const apr_array_header_t *vars = apr_table_elts(r->subprocess_env);
+    const apr_table_entry_t *entry = (const apr_table_entry_t *)vars->elts;
+    apr_array_header_t *ours = apr_array_make(r->pool, 8, sizeof(char *));
+    apr_size_t len = strlen(conf->env);
+    int i;
+
+    /* Collected first: a table must not shrink while it is walked. */
+    for (i = 0; i < vars->nelts; i++) {
+        if (entry[i].key != NULL &&
+            ap_cstr_casecmpn(entry[i].key, conf->env, len) == 0 &&
+            entry[i].key[len] == '_') {
+            APR_ARRAY_PUSH(ours, const char *) = entry[i].key;
+        }
+    }
+    for (i = 0; i < ours->nelts; i++) {
+        apr_table_unset(r->subprocess_env,
+                        APR_ARRAY_IDX(ours, i, const char *));
+    }
+    for (i = 0; conf->exports != NULL && i < conf->exports->nelts; i++) {
+        apr_table_unset(r->subprocess_env,
+                        name_of(&APR_ARRAY_IDX(conf->exports, i,
+                                               drs_export_t), conf, r->pool));
+    }
+}
+
+/* Make plain text of what was read; a value unfit for it is left out. */
+static void fill_texts(request_rec *r, const drs_conf_t *conf,
+                       const char *const *json, drs_env_memory_t *memory,
+                       apr_pool_t *p)
+{
+    const char *why = NULL;
+    int i;
+
+    for (i = 0; i < conf->exports->nelts; i++) {
+        memory->texts[i] = NULL;
+        if (json[i] == NULL) continue;
+        if (drs_codec_plain(json[i], strlen(json[i]), &memory->texts[i], &why,
+                            p) != APR_SUCCESS) {
+            memory->texts[i] = NULL;
+            ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
+                          "DRSessionExport: field '%s' is not exported: %s",
+                          APR_ARRAY_IDX(conf->exports, i, drs_export_t).field,
+                          why);
+        }
+    }
+}
+
+static void read_fields(request_rec *r, const drs_conf_t *conf,
+                        drs_session_t *session, drs_env_memory_t *memory,
+                        apr_pool_t *p)
+{
+    apr_size_t n = (apr_size_t)conf->exports->nelts;
+    const char **fields = apr_palloc(p, n * sizeof(*fields));
+    const char **json = apr_palloc(p, n * sizeof(*json));
+    apr_size_t i;
+
+    for (i = 0; i < n; i++) {
+        fields[i] = APR_ARRAY_IDX(conf->exports, i, drs_export_t).field;
+    }
+    memory->exports = conf->exports;
+    memory->texts = apr_pcalloc(p, n * sizeof(*memory->texts));
+    memory->changes = drs_session_changes(session);
+    memory->rv = drs_session_view(session, fields, (int)n, json,
+                                  &memory->live, p);
+    if (memory->rv == APR_SUCCESS) fill_texts(r, conf, json, memory, p);
+}
+
+apr_status_t drs_env_export(request_rec *r, const drs_conf_t *conf,
+                            drs_session_t *session, drs_env_memory_t *memory,
+                            apr_pool_t *p)
+{
+    const char *status = "unavailable";
+    int i;
+
+    if (memory->exports != conf->exports ||
+        memory->changes != drs_session_changes(session)) {
+        read_fields(r, conf, session, memory, p);
+    }
+    if (memory->rv == APR_SUCCESS) status = memory->live ? "live" : "none";
+    apr_table_setn(r->subprocess_env,
+                   apr_pstrcat(r->pool, conf->env, "_STATUS", NULL), status);
+    if (memory->rv != APR_SUCCESS) return memory->rv;
+
+    for (i = 0; i < conf->exports->nelts; i++) {
+        if (memory->texts[i] == NULL) continue;
+        apr_table_setn(r->subprocess_env,
+                       name_of(&APR_ARRAY_IDX(conf->exports, i, drs_export_t),
+                               conf, r->pool),
+                       memory->texts[i]);
+    }
+    return APR_SUCCESS;
+}

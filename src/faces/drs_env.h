@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Session to environment: the exported fields as variables of a request.
+ * Knows names and spoofing; nothing of Redis or of who reads them.
+ */
+#ifndef DRS_ENV_H
+#define DRS_ENV_H
+
+#include <httpd.h>
+
+#include "drs_conf.h"
+#include "drs_session.h"
+
+/** What was exported for a request, so that subrequests need not ask. */
+typedef struct drs_env_memory_t {
+    const apr_array_header_t *exports; /* the list it was read for */
+    unsigned int changes;              /* of the session at that time */
+    apr_status_t rv;                   /* of the reading */
+    int live;                          /* 1 = Redis knows the session */
+    const char **texts;                /* one a field, NULL = not exported */
+} drs_env_memory_t;
+
+/**
+ * Remove every variable of ours that somebody else may have planted.
+ *
+ * @param r    the request
+ * @param conf filled in
+ */
+void drs_env_clear(request_rec *r, const drs_conf_t *conf);
+
+/**
+ * Export the listed fields and PREFIX_STATUS, in one round trip for any
+ * number of fields, or none where memory still holds.
+ *
+ * @param r       the request
+ * @param conf    filled in, with exports
+ * @param session of the request
+ * @param memory  in and out, of the same session; p of its initial request
+ * @param p       owns what memory keeps
+ * @return APR_SUCCESS; as get_many of drs_api_t: PREFIX_STATUS is
+ *         "unavailable" then and no field is exported
+ * Source: DESIGN.md section 8.
+ */
+apr_status_t drs_env_export(request_rec *r, const drs_conf_t *conf,
+                            drs_session_t *session, drs_env_memory_t *memory,
+                            apr_pool_t *p) DRS_MUST_CHECK;
+
+#endif
