@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-#include <apr_lib.h>
+#include <ap_expr.h>
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_log.h>
@@ -496,6 +496,19 @@ static int is_cross_site(request_rec *r)
     return origin != NULL && !is_own_origin(r, origin);
 }
 
+/* Whether a section sets our handler; httpd keeps it as an expression. */
+static int sets_handler(request_rec *r, const core_dir_config *dir)
+{
+    const char *handler = dir->handler;
+    const char *why = NULL;
+
+    if (dir->expr_handler != NULL) {
+        handler = ap_expr_str_exec(r, dir->expr_handler, &why);
+    }
+    return handler != NULL && why == NULL &&
+           strcmp(handler, DRS_REST_HANDLER) == 0;
+}
+
 /*
  * Find the path of the <Location> that sets the handler, in the order in
  * which httpd merges them. The merged configuration does not keep it.
@@ -513,8 +526,7 @@ static const char *find_base(request_rec *r)
         const core_dir_config *dir = ap_get_core_module_config(section);
         apr_size_t len;
 
-        if (dir->handler == NULL || dir->d == NULL || dir->r != NULL ||
-            strcmp(dir->handler, DRS_REST_HANDLER) != 0) {
+        if (dir->d == NULL || dir->r != NULL || !sets_handler(r, dir)) {
             continue;
         }
         len = strlen(dir->d);
