@@ -2,11 +2,17 @@
 # make, make check, make install, make demo: no configure step.
 #   WERROR=1  warnings are errors
 #   SAN=1     address and undefined sanitizers, in a build folder of their own
+#   SHORT=1   of the tests the units and the module only
+#   VALGRIND=1  the tests run httpd and the units under valgrind
+all:
+
 include apxs.mk
 
 CC ?= cc
 BUILD = build$(if $(SAN),-san)
 DESTDIR ?=
+INCLUDEDIR ?= $(HTTPD_INCLUDE)
+MODS = /etc/apache2/mods-available
 
 WARN = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
 	-Wmissing-prototypes -Wwrite-strings -Wpointer-arith -Wcast-qual \
@@ -36,15 +42,23 @@ $(TESTMOD): $(BUILD)/t/mods/mod_drstest.o
 $(BUILD)/test_%: $(BUILD)/t/unit/test_%.o $(ENGINE)
 	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(SYSTEM_LIBS) -lcmocka
 
-$(BUILD)/%.o: %.c
+# Directives are tested without an httpd around them.
+$(BUILD)/test_conf: $(BUILD)/src/faces/drs_conf.o
+
+$(BUILD)/%.o: %.c | tools
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-TEST_ENV = DRS_BUILD=$(CURDIR)/$(BUILD) DRS_MODULE=$(CURDIR)/$(MODULE) \
-	DRS_TESTMOD=$(CURDIR)/$(TESTMOD) \
-	$(if $(SAN),DRS_PRELOAD=$$($(CC) -print-file-name=libasan.so) \
-	ASAN_OPTIONS=detect_leaks=0)
-TESTS = $(wildcard t/*.t)
+ASAN = $(firstword $(wildcard $(foreach lib,libasan.so \
+	libclang_rt.asan-$(shell uname -m).so libclang_rt.asan.so,\
+	$(shell $(CC) -print-file-name=$(lib)))))
+VALGRIND_RUN = valgrind -q --error-exitcode=9 --leak-check=full
+TEST_ENV = CMOCKA_MESSAGE_OUTPUT=TAP DRS_BUILD=$(CURDIR)/$(BUILD) \
+	DRS_MODULE=$(CURDIR)/$(MODULE) DRS_TESTMOD=$(CURDIR)/$(TESTMOD) \
+	$(if $(SAN),DRS_PRELOAD=$(ASAN) ASAN_OPTIONS=detect_leaks=0 \
+	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1) \
+	$(if $(VALGRIND),DRS_VALGRIND='$(VALGRIND_RUN)')
+TESTS = $(if $(SHORT),$(wildcard t/1*.t),$(wildcard t/*.t))
 
 # A second make: the first may have found no apxs and no pkg-config.
 check:
@@ -52,7 +66,16 @@ check:
 	@$(MAKE) --no-print-directory prove
 
 prove: $(MODULE) $(TESTMOD) $(UNITS)
-	$(TEST_ENV) prove --timer $(UNITS) $(TESTS)
+	$(if $(VALGRIND),@$(TEST_ENV) prove -e '$(VALGRIND_RUN)' $(UNITS))
+	@$(TEST_ENV) prove --timer $(UNITS) $(TESTS)
+
+# What is missing on this machine for make, make demo and make check.
+deps:
+	@sh conf/packages check
+
+# The README's commands on a bare Debian; needs root and debootstrap.
+fresh:
+	sh t/fresh
 
 demo:
 	@sh conf/packages demo
@@ -66,19 +89,19 @@ bench: $(MODULE)
 	sh bench/run
 
 install: $(MODULE)
-	install -d $(DESTDIR)$(MODULE_DIR) $(DESTDIR)$(HTTPD_INCLUDE)
+	install -d $(DESTDIR)$(MODULE_DIR) $(DESTDIR)$(INCLUDEDIR)
 	install -m 644 $(MODULE) $(DESTDIR)$(MODULE_DIR)/
-	install -m 644 include/mod_drsession.h $(DESTDIR)$(HTTPD_INCLUDE)/
-	if [ -d /etc/apache2/mods-available ]; then \
-	    install -d $(DESTDIR)/etc/apache2/mods-available; \
+	install -m 644 include/mod_drsession.h $(DESTDIR)$(INCLUDEDIR)/
+	if [ -d $(MODS) ]; then \
+	    install -d $(DESTDIR)$(MODS); \
 	    install -m 644 conf/drsession.load conf/drsession.conf \
-	        $(DESTDIR)/etc/apache2/mods-available/; \
+	        $(DESTDIR)$(MODS)/; \
 	fi
 
 clean:
 	rm -rf build build-san
 
-.PHONY: all check prove demo demo-stop bench install clean
+.PHONY: all check prove demo demo-stop bench install deps fresh clean
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,13 +1,30 @@
 # SPDX-License-Identifier: MIT
-# Where httpd and the libraries are. Asked when needed, so that `make demo`
-# starts on a machine that has none of them yet.
+# Where httpd and the libraries are. Asked once, and only when something is
+# built: `make demo` starts on a machine that has none of them yet.
 
 APXS ?= apxs
 PKG_CONFIG ?= pkg-config
 LIBS_NEEDED = hiredis jansson apr-1 apr-util-1
 
-HTTPD_INCLUDE = $(shell $(APXS) -q INCLUDEDIR)
-MODULE_DIR = $(shell $(APXS) -q LIBEXECDIR)
+# A variable that replaces itself by its value when it is first used.
+ask = $(eval $(1) := $(shell $(2)))$($(1))
+
+HTTPD_INCLUDE = $(call ask,HTTPD_INCLUDE,$(APXS) -q INCLUDEDIR)
+MODULE_DIR = $(call ask,MODULE_DIR,$(APXS) -q LIBEXECDIR)
+LIBS_CFLAGS = $(call ask,LIBS_CFLAGS,$(PKG_CONFIG) --cflags $(LIBS_NEEDED))
+LIBS_LINK = $(call ask,LIBS_LINK,$(PKG_CONFIG) --libs $(LIBS_NEEDED))
+
 SYSTEM_INCLUDES = -isystem $(HTTPD_INCLUDE) \
-	$(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(LIBS_NEEDED)))
-SYSTEM_LIBS = $(shell $(PKG_CONFIG) --libs $(LIBS_NEEDED)) -lpthread
+	$(patsubst -I%,-isystem %,$(LIBS_CFLAGS))
+SYSTEM_LIBS = $(LIBS_LINK) -lpthread
+
+# Say what is missing rather than let the compiler guess.
+tools:
+	@command -v $(APXS) >/dev/null || { echo "$(APXS) is missing:" \
+	    "run 'sh conf/packages build' or set APXS=..." >&2; exit 1; }
+	@command -v $(PKG_CONFIG) >/dev/null || { echo "$(PKG_CONFIG) is" \
+	    "missing: run 'sh conf/packages build'" >&2; exit 1; }
+	@$(PKG_CONFIG) --print-errors --exists $(LIBS_NEEDED) || { \
+	    echo "run 'sh conf/packages build'" >&2; exit 1; }
+
+.PHONY: tools
