@@ -29,14 +29,14 @@ ENGINE = $(patsubst %.c,$(BUILD)/%.o,$(wildcard src/engine/*.c))
 FACES = $(patsubst %.c,$(BUILD)/%.o,$(wildcard src/faces/*.c))
 UNITS = $(patsubst t/unit/%.c,$(BUILD)/%,$(wildcard t/unit/test_*.c))
 MODULE = $(BUILD)/mod_drsession.so
-TESTMOD = $(BUILD)/mod_drstest.so
+TESTMOD = $(patsubst t/mods/%.c,$(BUILD)/%.so,$(wildcard t/mods/*.c))
 
 all: $(MODULE)
 
 $(MODULE): $(BUILD)/mod_drsession.o $(FACES) $(ENGINE)
 	$(CC) -shared $(SANITIZE) $(LDFLAGS) -o $@ $^ $(SYSTEM_LIBS)
 
-$(TESTMOD): $(BUILD)/t/mods/mod_drstest.o
+$(BUILD)/mod_drstest.so: $(BUILD)/t/mods/mod_drstest.o
 	$(CC) -shared $(SANITIZE) $(LDFLAGS) -o $@ $^
 
 $(BUILD)/test_%: $(BUILD)/t/unit/test_%.o $(ENGINE)
@@ -54,7 +54,7 @@ ASAN = $(firstword $(wildcard $(foreach lib,libasan.so \
 	$(shell $(CC) -print-file-name=$(lib)))))
 VALGRIND_RUN = valgrind -q --error-exitcode=9 --leak-check=full
 TEST_ENV = CMOCKA_MESSAGE_OUTPUT=TAP DRS_BUILD=$(CURDIR)/$(BUILD) \
-	DRS_MODULE=$(CURDIR)/$(MODULE) DRS_TESTMOD=$(CURDIR)/$(TESTMOD) \
+	DRS_MODULE=$(CURDIR)/$(MODULE) DRS_TESTMOD=$(CURDIR)/$(BUILD)/mod_drstest.so \
 	$(if $(SAN),DRS_PRELOAD=$(ASAN) ASAN_OPTIONS=detect_leaks=0 \
 	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1) \
 	$(if $(VALGRIND),DRS_VALGRIND='$(VALGRIND_RUN)')
