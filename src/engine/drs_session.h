@@ -15,29 +15,8 @@
 #include <apr_time.h>
 
 #include "drs_route.h"
+#include "drs_terms.h"
 #include "mod_drsession.h"
-
-/** The terms of a session, as the configuration has them for a request. */
-typedef struct drs_terms_t {
-    const char *prefix;           /* of the Redis key */
-    const drs_codec_t *codec;
-    apr_interval_time_t idle;     /* us; 0 = never expires */
-    apr_interval_time_t lifetime; /* us since birth; 0 = without end */
-    apr_interval_time_t command;  /* us one call may take */
-    apr_size_t value_max;         /* bytes */
-    int fields_max;
-    int strict;                   /* 0 = a client may choose its id */
-    int readonly;
-    int touch;                    /* reads refresh the expiry */
-} drs_terms_t;
-
-/** What a session tells the world above it. */
-typedef struct drs_host_t {
-    void (*used)(void *baton);                    /* the response depends on it */
-    int (*can_send)(void *baton);                 /* headers are not out yet */
-    void (*announce)(void *baton, const char *id);/* NULL: expire the cookie */
-    void *baton;
-} drs_host_t;
 
 /**
  * Make the handle of a request; no traffic.
@@ -71,18 +50,30 @@ void drs_session_agree(drs_session_t *session, const drs_terms_t *terms);
  */
 unsigned int drs_session_changes(const drs_session_t *session);
 
+/** The member id of drs_api_t, whose contract stands there. */
 const char *drs_session_id(drs_session_t *session);
+
+/** The member key of drs_api_t, whose contract stands there. */
 const char *drs_session_key(drs_session_t *session);
+
+/** The member error of drs_api_t, whose contract stands there. */
 const char *drs_session_error(drs_session_t *session);
 
+/** The member get of drs_api_t, whose contract stands there. */
 apr_status_t drs_session_get(drs_session_t *session, const char *field,
                              const char **json, apr_size_t *len,
                              apr_pool_t *p) DRS_MUST_CHECK;
+
+/** The member get_string of drs_api_t, whose contract stands there. */
 apr_status_t drs_session_get_string(drs_session_t *session, const char *field,
                                     const char **text,
                                     apr_pool_t *p) DRS_MUST_CHECK;
+
+/** The member get_int of drs_api_t, whose contract stands there. */
 apr_status_t drs_session_get_int(drs_session_t *session, const char *field,
                                  apr_int64_t *n) DRS_MUST_CHECK;
+
+/** The member get_many of drs_api_t, whose contract stands there. */
 apr_status_t drs_session_get_many(drs_session_t *session,
                                   const char *const *fields, int n,
                                   const char **json,
@@ -125,36 +116,63 @@ apr_status_t drs_session_update(drs_session_t *session,
                                 const apr_size_t *lens, int n,
                                 apr_size_t *created) DRS_MUST_CHECK;
 
+/** The member set of drs_api_t, whose contract stands there. */
 apr_status_t drs_session_set(drs_session_t *session, const char *field,
                              const char *json, apr_size_t len) DRS_MUST_CHECK;
+
+/** The member set_string of drs_api_t, whose contract stands there. */
 apr_status_t drs_session_set_string(drs_session_t *session, const char *field,
                                     const char *text) DRS_MUST_CHECK;
+
+/** The member set_int of drs_api_t, whose contract stands there. */
 apr_status_t drs_session_set_int(drs_session_t *session, const char *field,
                                  apr_int64_t n) DRS_MUST_CHECK;
+
+/** The member set_many of drs_api_t, whose contract stands there. */
 apr_status_t drs_session_set_many(drs_session_t *session,
                                   const char *const *fields,
                                   const char *const *json,
                                   int n) DRS_MUST_CHECK;
+
+/** The member add of drs_api_t, whose contract stands there. */
 apr_status_t drs_session_add(drs_session_t *session, const char *field,
                              const char *json, apr_size_t len) DRS_MUST_CHECK;
+
+/** The member incr of drs_api_t, whose contract stands there. */
 apr_status_t drs_session_incr(drs_session_t *session, const char *field,
                               apr_int64_t by,
                               apr_int64_t *now) DRS_MUST_CHECK;
+
+/** The member has of drs_api_t, whose contract stands there. */
 apr_status_t drs_session_has(drs_session_t *session,
                              const char *field) DRS_MUST_CHECK;
+
+/** The member del of drs_api_t, whose contract stands there. */
 apr_status_t drs_session_del(drs_session_t *session,
                              const char *field) DRS_MUST_CHECK;
+
+/** The member pop of drs_api_t, whose contract stands there. */
 apr_status_t drs_session_pop(drs_session_t *session, const char *field,
                              const char **json, apr_size_t *len,
                              apr_pool_t *p) DRS_MUST_CHECK;
+
+/** The member count of drs_api_t, whose contract stands there. */
 apr_status_t drs_session_count(drs_session_t *session,
                                apr_size_t *n) DRS_MUST_CHECK;
+
+/** The member keys of drs_api_t, whose contract stands there. */
 apr_status_t drs_session_keys(drs_session_t *session,
                               apr_array_header_t **fields,
                               apr_pool_t *p) DRS_MUST_CHECK;
+
+/** The member all of drs_api_t, whose contract stands there. */
 apr_status_t drs_session_all(drs_session_t *session, const char **json,
                              apr_size_t *len, apr_pool_t *p) DRS_MUST_CHECK;
+
+/** The member destroy of drs_api_t, whose contract stands there. */
 apr_status_t drs_session_destroy(drs_session_t *session) DRS_MUST_CHECK;
+
+/** The member regenerate of drs_api_t, whose contract stands there. */
 apr_status_t drs_session_regenerate(drs_session_t *session) DRS_MUST_CHECK;
 
 #endif

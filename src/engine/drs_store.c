@@ -2,78 +2,17 @@
 /*
  * One Redis hash. A read is its command and, where the expiry is to be
  * refreshed, a PEXPIRE in the same round trip. A write is one script, so
- * that no moment lies between "is it there?", the write and its expiry:
- *
- *     KEYS[1] key   ARGV[1] may create   ARGV[2] expiry   ARGV[3] fields max
- *     -> { code, value }   code: new fields, or one of the refusals below
+ * that no moment lies between "is it there?", the write and its expiry.
  */
 #include "drs_store.h"
 
 #include <string.h>
 
-#include <apr_escape.h>
-#include <apr_sha1.h>
 #include <apr_strings.h>
 #include <hiredis/hiredis.h>
 
-enum { REFUSED_GONE = -1, REFUSED_FULL = -2, REFUSED_EXISTS = -3 };
-enum { HEAD_ARGS = 6 }; /* EVALSHA sha 1 key, then ARGV[1] to ARGV[3] = 7 */
+#include "drs_script.h"
 
-/* Every script begins with the check that makes a write strict ... */
-#define SCRIPT_HEAD                                                         \
-    "local key = KEYS[1]\n"                                                 \
-    "if ARGV[1] == '0' and redis.call('EXISTS', key) == 0 then\n"           \
-    "  return {-1}\n"                                                       \
-    "end\n"                                                                 \
-    "local function full(new)\n"                                            \
-    "  return new > 0 and\n"                                                \
-    "    redis.call('HLEN', key) + new > tonumber(ARGV[3])\n"               \
-    "end\n"                                                                 \
-    "local function expire()\n"                                             \
-    "  local ms = tonumber(ARGV[2])\n"                                      \
-    "  if ms > 0 then\n"                                                    \
-    "    redis.call('PEXPIRE', key, ARGV[2])\n"                             \
-    "  elseif ms < 0 and redis.call('PTTL', key) == -1 then\n"              \
-    "    redis.call('PEXPIRE', key, string.sub(ARGV[2], 2))\n"              \
-    "  end\n"                                                               \
-    "end\n"
-
-/* ... and ends with the expiry that leaves no key without one. */
-static const char update_script[] = SCRIPT_HEAD
-    "local last, new = {}, 0\n"
-    "for i = 4, #ARGV, 3 do last[ARGV[i + 1]] = i end\n"
-    "for field, i in pairs(last) do\n"
-    "  local there = redis.call('HEXISTS', key, field)\n"
-    "  if ARGV[i] == 'set' then new = new + 1 - there end\n"
-    "end\n"
-    "if full(new) then return {-2} end\n"
-    "for field, i in pairs(last) do\n"
-    "  if ARGV[i] == 'set' then\n"
-    "    redis.call('HSET', key, field, ARGV[i + 2])\n"
-    "  else\n"
-    "    redis.call('HDEL', key, field)\n"
-    "  end\n"
-    "end\n"
-    "expire()\n"
-    "return {new, redis.call('EXISTS', key)}\n";
-
-static const char add_script[] = SCRIPT_HEAD
-    "if redis.call('HEXISTS', key, ARGV[4]) == 1 then\n"
-    "  expire()\n"
-    "  return {-3}\n"
-    "end\n"
-    "if full(1) then return {-2} end\n"
-    "redis.call('HSETNX', key, ARGV[4], ARGV[5])\n"
-    "expire()\n"
-    "return {1, 1}\n";
-
-/* The sum comes back as text: a Lua number would lose it beyond 2^53. */
-static const char incr_script[] = SCRIPT_HEAD
-    "if full(1 - redis.call('HEXISTS', key, ARGV[4])) then return {-2} end\n"
-    "local sum = redis.pcall('HINCRBY', key, ARGV[4], ARGV[5])\n"
-    "if type(sum) == 'table' then return sum end\n"
-    "expire()\n"
-    "return {0, redis.call('HGET', key, ARGV[4])}\n";
 
 /* Make a round trip of the store; the time it takes is paid by its budget. */
 static apr_status_t travel(drs_store_t *store, drs_trip_t *trip)
@@ -304,56 +243,20 @@ apr_status_t drs_store_all(drs_store_t *store, apr_array_header_t **all,
     return list(store, "HGETALL", all, p);
 }
 
-/* The arguments of a script: those all of them have, room for its own. */
-typedef struct script_call_t {
-    const char *text;
-    int argc;
-    const char **argv;
-    apr_size_t *lens;
-} script_call_t;
-
-static void push(script_call_t *call, const char *data, apr_size_t len)
+static void start_script(const drs_store_t *store, drs_script_name_t name,
+                         int own, drs_script_t *call, apr_pool_t *p)
 {
-    call->argv[call->argc] = data;
-    call->lens[call->argc++] = len;
-}
+    drs_script_terms_t terms;
 
-static void push_text(script_call_t *call, const char *text)
-{
-    push(call, text, strlen(text));
-}
-
-static const char *name_script(const char *text, apr_pool_t *p)
-{
-    unsigned char digest[APR_SHA1_DIGESTSIZE];
-    apr_sha1_ctx_t sha;
-
-    apr_sha1_init(&sha);
-    apr_sha1_update(&sha, text, (unsigned int)strlen(text));
-    apr_sha1_final(digest, &sha);
-    return apr_pescape_hex(p, digest, sizeof(digest), 0);
-}
-
-static void start_script(const drs_store_t *store, const char *text,
-                         int own_args, script_call_t *call, apr_pool_t *p)
-{
-    apr_size_t n = (apr_size_t)own_args + HEAD_ARGS + 1;
-
-    call->text = text;
-    call->argc = 0;
-    call->argv = apr_palloc(p, n * sizeof(*call->argv));
-    call->lens = apr_palloc(p, n * sizeof(*call->lens));
-    push_text(call, "EVALSHA");
-    push_text(call, name_script(text, p));
-    push_text(call, "1");
-    push_text(call, store->key);
-    push_text(call, store->may_create ? "1" : "0");
-    push_text(call, apr_psprintf(p, "%" APR_INT64_T_FMT, store->expiry));
-    push_text(call, apr_itoa(p, store->fields_max));
+    terms.key = store->key;
+    terms.may_create = store->may_create;
+    terms.fields_max = store->fields_max;
+    terms.expiry = store->expiry;
+    drs_script_start(name, &terms, own, call, p);
 }
 
 /* Only a server that has not seen the script yet costs a second trip. */
-static apr_status_t run_script(drs_store_t *store, script_call_t *call,
+static apr_status_t run_script(drs_store_t *store, drs_script_t *call,
                                drs_trip_t *trip)
 {
     drs_command_t command = { call->argc, call->argv, call->lens };
@@ -367,10 +270,7 @@ static apr_status_t run_script(drs_store_t *store, script_call_t *call,
     if (rv == APR_SUCCESS &&
         drs_redis_is_error(trip->replies[0], "NOSCRIPT")) {
         drs_route_free(trip);
-        call->argv[0] = "EVAL";
-        call->lens[0] = 4;
-        call->argv[1] = call->text;
-        call->lens[1] = strlen(call->text);
+        drs_script_spell_out(call);
         rv = travel(store, trip);
     }
     trip->commands = NULL;
@@ -400,17 +300,17 @@ static apr_status_t judge_script(drs_store_t *store, const redisReply *reply,
         return refuse(store, reply);
     }
     code = reply->element[0]->integer;
-    store->alive = code == REFUSED_GONE ? DRS_ALIVE_NO : DRS_ALIVE_YES;
+    store->alive = code == DRS_SCRIPT_GONE ? DRS_ALIVE_NO : DRS_ALIVE_YES;
     switch (code) {
-    case REFUSED_GONE:
+    case DRS_SCRIPT_GONE:
         drs_redis_explain(&store->why, "the session has ended meanwhile");
         return DRS_EGONE;
-    case REFUSED_FULL:
+    case DRS_SCRIPT_FULL:
         drs_redis_explain(&store->why, "over the limit of %d fields "
                           "(DRSessionLimit)", store->fields_max);
         if (store->may_create) store->alive = DRS_ALIVE_UNTOLD;
         return DRS_EVALUE;
-    case REFUSED_EXISTS:
+    case DRS_SCRIPT_EXISTS:
         return APR_EEXIST;
     default:
         break;
@@ -424,20 +324,21 @@ static apr_status_t judge_script(drs_store_t *store, const redisReply *reply,
 apr_status_t drs_store_update(drs_store_t *store, const drs_pair_t *pairs,
                               int n, apr_size_t *created, apr_pool_t *p)
 {
-    script_call_t call;
+    drs_script_t call;
     const redisReply *left = NULL;
     drs_trip_t trip;
     apr_size_t fresh = 0;
     apr_status_t rv;
     int i;
 
-    start_script(store, update_script, n * 3, &call, p);
+    start_script(store, DRS_SCRIPT_UPDATE, n * 3, &call, p);
     for (i = 0; i < n; i++) {
         const drs_bytes_t *value = &pairs[i].value;
 
-        push_text(&call, value->data != NULL ? "set" : "del");
-        push_text(&call, pairs[i].field);
-        push(&call, value->data != NULL ? value->data : "", value->len);
+        drs_script_push_text(&call, value->data != NULL ? "set" : "del");
+        drs_script_push_text(&call, pairs[i].field);
+        drs_script_push(&call, value->data != NULL ? value->data : "",
+                        value->len);
     }
     rv = run_script(store, &call, &trip);
     if (rv == APR_SUCCESS) {
@@ -454,15 +355,15 @@ apr_status_t drs_store_update(drs_store_t *store, const drs_pair_t *pairs,
 apr_status_t drs_store_add(drs_store_t *store, const drs_pair_t *pair,
                            apr_pool_t *p)
 {
-    script_call_t call;
+    drs_script_t call;
     const redisReply *value = NULL;
     drs_trip_t trip;
     apr_size_t created;
     apr_status_t rv;
 
-    start_script(store, add_script, 2, &call, p);
-    push_text(&call, pair->field);
-    push(&call, pair->value.data, pair->value.len);
+    start_script(store, DRS_SCRIPT_ADD, 2, &call, p);
+    drs_script_push_text(&call, pair->field);
+    drs_script_push(&call, pair->value.data, pair->value.len);
     rv = run_script(store, &call, &trip);
     if (rv == APR_SUCCESS) {
         rv = judge_script(store, trip.replies[0], &created, &value);
@@ -474,15 +375,15 @@ apr_status_t drs_store_add(drs_store_t *store, const drs_pair_t *pair,
 apr_status_t drs_store_incr(drs_store_t *store, const char *field,
                             apr_int64_t by, apr_int64_t *now, apr_pool_t *p)
 {
-    script_call_t call;
+    drs_script_t call;
     const redisReply *value = NULL;
     drs_trip_t trip;
     apr_size_t created;
     apr_status_t rv;
 
-    start_script(store, incr_script, 2, &call, p);
-    push_text(&call, field);
-    push_text(&call, apr_psprintf(p, "%" APR_INT64_T_FMT, by));
+    start_script(store, DRS_SCRIPT_INCR, 2, &call, p);
+    drs_script_push_text(&call, field);
+    drs_script_push_text(&call, apr_psprintf(p, "%" APR_INT64_T_FMT, by));
     rv = run_script(store, &call, &trip);
     if (rv == APR_SUCCESS) {
         rv = judge_script(store, trip.replies[0], &created, &value);

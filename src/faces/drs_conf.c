@@ -12,9 +12,9 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 #include <http_core.h>
-#include <http_log.h>
 
 #include "drs_codec.h"
+#include "drs_words.h"
 
 static const drs_cookie_t default_cookie = {
     "drsession", "/", NULL, "Lax",
@@ -168,71 +168,6 @@ apr_interval_time_t drs_conf_budget(const drs_conf_server_t *server)
     return or_else(server->request, 2 * APR_USEC_PER_SEC);
 }
 
-/* Parsing: a word, and what it means, or a sentence. */
-
-static const char *bad_word(const cmd_parms *cmd, const char *word,
-                            const char *allowed)
-{
-    return apr_psprintf(cmd->pool, "%s: '%s' is not allowed here; %s",
-                        cmd->cmd->name, word, allowed);
-}
-
-static const char *parse_time(const cmd_parms *cmd, const char *word,
-                              apr_interval_time_t least,
-                              apr_interval_time_t *time)
-{
-    static const char allowed[] =
-        "a time is digits with ms, s, min, h or d, for example 500ms or 30min";
-    apr_interval_time_t parsed = 0;
-    apr_int64_t days;
-    char *end;
-
-    if (!apr_isdigit(*word)) return bad_word(cmd, word, allowed);
-    days = apr_strtoi64(word, &end, 10);
-    if (strcmp(end, "d") == 0 && days <= 36500) {
-        parsed = days * 24 * 3600 * APR_USEC_PER_SEC;
-    }
-    else if (strlen(word) > 15 ||
-             ap_timeout_parameter_parse(word, &parsed, "s") != APR_SUCCESS) {
-        return bad_word(cmd, word, allowed);
-    }
-    if (parsed < least) {
-        return bad_word(cmd, word, "it has to be longer");
-    }
-    *time = parsed;
-    return NULL;
-}
-
-static const char *parse_number(const cmd_parms *cmd, const char *word,
-                                apr_int64_t least, apr_int64_t most,
-                                apr_int64_t *n)
-{
-    char *end = NULL;
-    apr_int64_t parsed = -1;
-
-    if (apr_isdigit(*word)) parsed = apr_strtoi64(word, &end, 10);
-    if (end == NULL || *end != '\0' || strlen(word) > 18 || parsed < least ||
-        parsed > most) {
-        return bad_word(cmd, word,
-                        apr_psprintf(cmd->pool,
-                                     "a whole number from %" APR_INT64_T_FMT
-                                     " to %" APR_INT64_T_FMT, least, most));
-    }
-    *n = parsed;
-    return NULL;
-}
-
-/* Take name=value apart; NULL when the name is another. */
-static const char *value_of(const char *word, const char *name)
-{
-    apr_size_t len = strlen(name);
-
-    if (ap_cstr_casecmpn(word, name, len) != 0 || word[len] != '=') {
-        return NULL;
-    }
-    return word + len + 1;
-}
-
 static const char *set_mode(cmd_parms *cmd, void *dir, const char *word)
 {
     drs_conf_t *conf = dir;
@@ -247,7 +182,7 @@ static const char *set_mode(cmd_parms *cmd, void *dir, const char *word)
         conf->mode = DRS_MODE_READONLY;
     }
     else {
-        return bad_word(cmd, word, "On, Off or ReadOnly");
+        return drs_words_refuse(cmd, word, "On, Off or ReadOnly");
     }
     return NULL;
 }
@@ -270,53 +205,6 @@ static const char *set_server(cmd_parms *cmd, void *dir, const char *word)
     return NULL;
 }
 
-/* Cut the secret's line end; a NUL or nothing left is no secret. */
-static const char *read_secret(const cmd_parms *cmd, const char *path,
-                               const char **secret)
-{
-    char line[1024];
-    apr_file_t *file;
-    apr_finfo_t info;
-    apr_size_t len;
-    apr_status_t rv;
-
-    path = ap_server_root_relative(cmd->temp_pool, path);
-    if (path == NULL) return "the path is not valid";
-    rv = apr_file_open(&file, path, APR_READ, APR_OS_DEFAULT, cmd->temp_pool);
-    if (rv != APR_SUCCESS) return "the file cannot be opened";
-
-    if (apr_file_info_get(&info, APR_FINFO_PROT, file) == APR_SUCCESS &&
-        (info.protection & APR_FPROT_WREAD) != 0) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, cmd->server,
-                     "%s: the file with the password can be read by everyone",
-                     cmd->cmd->name);
-    }
-    rv = apr_file_gets(line, sizeof(line), file);
-    apr_file_close(file);
-    if (rv != APR_SUCCESS) return "the file is empty";
-    len = strcspn(line, "\r\n");
-    if (len == 0 || len == sizeof(line) - 1) return "no password in its first line";
-    *secret = apr_pstrmemdup(cmd->pool, line, len);
-    return NULL;
-}
-
-static const char *run_for_secret(const cmd_parms *cmd, const char *command,
-                                  const char **secret)
-{
-    char **argv;
-    char *line;
-
-    if (apr_tokenize_to_argv(command, &argv, cmd->temp_pool) != APR_SUCCESS ||
-        argv[0] == NULL) {
-        return "no command";
-    }
-    line = ap_get_exec_line(cmd->pool, argv[0],
-                            (const char *const *)argv);
-    if (line == NULL || *line == '\0') return "the command said nothing";
-    *secret = line;
-    return NULL;
-}
-
 static const char *set_credentials(cmd_parms *cmd, void *dir,
                                    const char *first, const char *second)
 {
@@ -326,10 +214,10 @@ static const char *set_credentials(cmd_parms *cmd, void *dir,
 
     (void)dir;
     if (strncmp(source, "file:", 5) == 0) {
-        why = read_secret(cmd, source + 5, &conf->pass);
+        why = drs_words_file(cmd, source + 5, &conf->pass);
     }
     else if (strncmp(source, "exec:", 5) == 0) {
-        why = run_for_secret(cmd, source + 5, &conf->pass);
+        why = drs_words_exec(cmd, source + 5, &conf->pass);
     }
     else {
         /* Not repeated: it may be the password itself. */
@@ -347,16 +235,16 @@ static const char *set_timeout(cmd_parms *cmd, void *dir, const char *word)
     const char *value;
 
     (void)dir;
-    if ((value = value_of(word, "connect")) != NULL) {
-        return parse_time(cmd, value, 1000, &conf->connect);
+    if ((value = drs_words_value(word, "connect")) != NULL) {
+        return drs_words_time(cmd, value, 1000, &conf->connect);
     }
-    if ((value = value_of(word, "command")) != NULL) {
-        return parse_time(cmd, value, 1000, &conf->command);
+    if ((value = drs_words_value(word, "command")) != NULL) {
+        return drs_words_time(cmd, value, 1000, &conf->command);
     }
-    if ((value = value_of(word, "request")) != NULL) {
-        return parse_time(cmd, value, 1000, &conf->request);
+    if ((value = drs_words_value(word, "request")) != NULL) {
+        return drs_words_time(cmd, value, 1000, &conf->request);
     }
-    return bad_word(cmd, word, "connect=T, command=T or request=T");
+    return drs_words_refuse(cmd, word, "connect=T, command=T or request=T");
 }
 
 static const char *set_pool(cmd_parms *cmd, void *dir, const char *word)
@@ -372,18 +260,18 @@ static const char *set_pool(cmd_parms *cmd, void *dir, const char *word)
         return NULL;
     }
     conf->keep = 1;
-    if ((value = value_of(word, "max")) != NULL) {
-        why = parse_number(cmd, value, 1, 100000, &n);
+    if ((value = drs_words_value(word, "max")) != NULL) {
+        why = drs_words_number(cmd, value, 1, 100000, &n);
         if (why == NULL) conf->max = (int)n;
         return why;
     }
-    if ((value = value_of(word, "idle")) != NULL) {
-        return parse_time(cmd, value, 0, &conf->idle);
+    if ((value = drs_words_value(word, "idle")) != NULL) {
+        return drs_words_time(cmd, value, 0, &conf->idle);
     }
-    if ((value = value_of(word, "wait")) != NULL) {
-        return parse_time(cmd, value, 0, &conf->wait);
+    if ((value = drs_words_value(word, "wait")) != NULL) {
+        return drs_words_time(cmd, value, 0, &conf->wait);
     }
-    return bad_word(cmd, word, "Off, max=N, idle=T or wait=T");
+    return drs_words_refuse(cmd, word, "Off, max=N, idle=T or wait=T");
 }
 
 static const char *set_prefix(cmd_parms *cmd, void *dir, const char *word)
@@ -395,85 +283,9 @@ static const char *set_prefix(cmd_parms *cmd, void *dir, const char *word)
         if (!apr_isgraph(*at)) break;
     }
     if (*word == '\0' || *at != '\0' || strlen(word) > 255) {
-        return bad_word(cmd, word, "1 to 255 visible ASCII characters");
+        return drs_words_refuse(cmd, word, "1 to 255 visible ASCII characters");
     }
     conf->prefix = word;
-    return NULL;
-}
-
-static const char *set_same_site(const cmd_parms *cmd, const char *value,
-                                 drs_cookie_t *cookie)
-{
-    static const char *const known[] = { "Lax", "Strict", "None" };
-    apr_size_t i;
-
-    for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        if (ap_cstr_casecmp(value, known[i]) == 0) {
-            cookie->same_site = known[i];
-            return NULL;
-        }
-    }
-    return bad_word(cmd, value, "SameSite is Lax, Strict or None");
-}
-
-static const char *set_secure(const cmd_parms *cmd, const char *value,
-                              drs_cookie_t *cookie)
-{
-    static const char *const known[] = { "auto", "on", "off" };
-    apr_size_t i;
-
-    for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        if (ap_cstr_casecmp(value, known[i]) == 0) {
-            cookie->secure = (drs_secure_t)i;
-            return NULL;
-        }
-    }
-    return bad_word(cmd, value, "Secure is auto, on or off");
-}
-
-static const char *set_http_only(const cmd_parms *cmd, const char *value,
-                                 drs_cookie_t *cookie)
-{
-    if (ap_cstr_casecmp(value, "on") != 0 &&
-        ap_cstr_casecmp(value, "off") != 0) {
-        return bad_word(cmd, value, "HttpOnly is on or off");
-    }
-    cookie->http_only = ap_cstr_casecmp(value, "on") == 0;
-    return NULL;
-}
-
-static const char *set_attribute(const cmd_parms *cmd, const char *word,
-                                 drs_cookie_t *cookie)
-{
-    const char *value;
-
-    if ((value = value_of(word, "Path")) != NULL) {
-        cookie->path = value;
-    }
-    else if ((value = value_of(word, "Domain")) != NULL) {
-        cookie->domain = value;
-    }
-    else if ((value = value_of(word, "SameSite")) != NULL) {
-        return set_same_site(cmd, value, cookie);
-    }
-    else if ((value = value_of(word, "Secure")) != NULL) {
-        return set_secure(cmd, value, cookie);
-    }
-    else if ((value = value_of(word, "HttpOnly")) != NULL) {
-        return set_http_only(cmd, value, cookie);
-    }
-    else if ((value = value_of(word, "Max-Age")) != NULL) {
-        cookie->max_age = 0;
-        if (ap_cstr_casecmp(value, "session") == 0) return NULL;
-        return parse_time(cmd, value, APR_USEC_PER_SEC, &cookie->max_age);
-    }
-    else if (ap_cstr_casecmp(word, "Partitioned") == 0) {
-        cookie->partitioned = 1;
-    }
-    else {
-        return bad_word(cmd, word, "Path=, Domain=, SameSite=, Secure=, "
-                        "HttpOnly=, Max-Age= or Partitioned");
-    }
     return NULL;
 }
 
@@ -489,7 +301,7 @@ static const char *set_cookie(cmd_parms *cmd, void *dir, int argc,
     if (argc < 1) return "DRSessionCookie: a name is missing";
     cookie->name = argv[0];
     for (i = 1; why == NULL && i < argc; i++) {
-        why = set_attribute(cmd, argv[i], cookie);
+        why = drs_words_cookie(cmd, argv[i], cookie);
     }
     if (why != NULL) return why;
     why = drs_cookie_check(cookie, cmd->pool);
@@ -511,7 +323,7 @@ const char *drs_conf_check(const drs_conf_t *conf, apr_pool_t *p)
 static const char *set_idle(cmd_parms *cmd, void *dir, const char *word)
 {
     drs_conf_t *conf = dir;
-    const char *why = parse_time(cmd, word, 0, &conf->idle);
+    const char *why = drs_words_time(cmd, word, 0, &conf->idle);
 
     return why != NULL ? why : drs_conf_check(conf, cmd->pool);
 }
@@ -519,7 +331,7 @@ static const char *set_idle(cmd_parms *cmd, void *dir, const char *word)
 static const char *set_lifetime(cmd_parms *cmd, void *dir, const char *word)
 {
     drs_conf_t *conf = dir;
-    const char *why = parse_time(cmd, word, 0, &conf->lifetime);
+    const char *why = drs_words_time(cmd, word, 0, &conf->lifetime);
 
     return why != NULL ? why : drs_conf_check(conf, cmd->pool);
 }
@@ -544,7 +356,7 @@ static const char *set_on_error(cmd_parms *cmd, void *dir, const char *word)
 
     if (ap_cstr_casecmp(word, "fail") != 0 &&
         ap_cstr_casecmp(word, "pass") != 0) {
-        return bad_word(cmd, word, "fail or pass");
+        return drs_words_refuse(cmd, word, "fail or pass");
     }
     conf->pass = ap_cstr_casecmp(word, "pass") == 0;
     return NULL;
@@ -559,30 +371,9 @@ static const char *set_codec(cmd_parms *cmd, void *dir, const char *word)
     if (strcmp(word, "json") == 0) conf->codec = &drs_codec_json;
     if (strcmp(word, "raw") == 0) conf->codec = &drs_codec_raw;
     if (conf->codec == NULL) {
-        return bad_word(cmd, word, "json, raw or a codec that a loaded "
+        return drs_words_refuse(cmd, word, "json, raw or a codec that a loaded "
                         "module registers");
     }
-    return NULL;
-}
-
-/* Sizes as httpd writes them: bytes, or with k, m or g. */
-static const char *parse_size(const cmd_parms *cmd, const char *word,
-                              apr_int64_t *size)
-{
-    char *end = NULL;
-    apr_int64_t n = -1;
-    int shift = 0;
-
-    if (apr_isdigit(*word) && strlen(word) < 12) {
-        n = apr_strtoi64(word, &end, 10);
-        if (apr_tolower(*end) == 'k') shift = 10;
-        if (apr_tolower(*end) == 'm') shift = 20;
-        if (shift > 0) end++;
-    }
-    if (n < 1 || *end != '\0' || n > ((apr_int64_t)256 << 20 >> shift)) {
-        return bad_word(cmd, word, "a size is from 1 to 256m");
-    }
-    *size = n << shift;
     return NULL;
 }
 
@@ -593,28 +384,16 @@ static const char *set_limit(cmd_parms *cmd, void *dir, const char *word)
     const char *why;
     apr_int64_t n = 0;
 
-    if ((value = value_of(word, "value")) != NULL) {
-        return parse_size(cmd, value, &conf->value_max);
+    if ((value = drs_words_value(word, "value")) != NULL) {
+        return drs_words_size(cmd, value, &conf->value_max);
     }
-    if ((value = value_of(word, "fields")) != NULL) {
+    if ((value = drs_words_value(word, "fields")) != NULL) {
         /* Twice as many elements come back, and 4096 is the reader's most. */
-        why = parse_number(cmd, value, 1, 2048, &n);
+        why = drs_words_number(cmd, value, 1, 2048, &n);
         if (why == NULL) conf->fields_max = (int)n;
         return why;
     }
-    return bad_word(cmd, word, "value=SIZE or fields=N");
-}
-
-/* A name that a shell can hold; HTTP_ is where clients write. */
-static int is_variable(const char *name)
-{
-    const char *at;
-
-    if (!apr_isalpha(*name) && *name != '_') return 0;
-    for (at = name; *at != '\0'; at++) {
-        if (!apr_isalnum(*at) && *at != '_') return 0;
-    }
-    return ap_cstr_casecmpn(name, "HTTP_", 5) != 0;
+    return drs_words_refuse(cmd, word, "value=SIZE or fields=N");
 }
 
 static const char *name_of(const drs_export_t *one, const char *env,
@@ -651,8 +430,8 @@ static const char *check_exports(const cmd_parms *cmd, const drs_conf_t *conf)
     for (i = 0; list != NULL && i < list->nelts; i++) {
         name = name_of(&APR_ARRAY_IDX(list, i, drs_export_t), env,
                        cmd->temp_pool);
-        if (!is_variable(name) || is_reserved(name, env)) {
-            return bad_word(cmd, name, "a variable is letters, digits and "
+        if (!drs_words_is_variable(name) || is_reserved(name, env)) {
+            return drs_words_refuse(cmd, name, "a variable is letters, digits and "
                             "'_', does not begin with HTTP_ and is none of "
                             "the module's own; write field=NAME");
         }
@@ -660,7 +439,7 @@ static const char *check_exports(const cmd_parms *cmd, const drs_conf_t *conf)
             if (ap_cstr_casecmp(name, name_of(&APR_ARRAY_IDX(list, k,
                                                              drs_export_t),
                                               env, cmd->temp_pool)) == 0) {
-                return bad_word(cmd, name, "two fields would become this "
+                return drs_words_refuse(cmd, name, "two fields would become this "
                                 "variable; case does not tell them apart");
             }
         }
@@ -677,7 +456,7 @@ static const char *set_export(cmd_parms *cmd, void *dir, const char *word)
     drs_export_t *one;
 
     if (len == 0 || len > DRS_FIELD_MAX || !drs_codec_is_utf8(word, len)) {
-        return bad_word(cmd, word, "a field name is 1 to 255 bytes of UTF-8");
+        return drs_words_refuse(cmd, word, "a field name is 1 to 255 bytes of UTF-8");
     }
     if (conf->exports == NULL) {
         conf->exports = apr_array_make(cmd->pool, 4, sizeof(drs_export_t));
@@ -692,9 +471,9 @@ static const char *set_env(cmd_parms *cmd, void *dir, const char *word)
 {
     drs_conf_t *conf = dir;
 
-    if (!is_variable(word) || strcmp(word, "HTTP") == 0 ||
+    if (!drs_words_is_variable(word) || strcmp(word, "HTTP") == 0 ||
         ap_cstr_casecmp(word, "HTTP") == 0) {
-        return bad_word(cmd, word, "letters, digits and '_', not HTTP");
+        return drs_words_refuse(cmd, word, "letters, digits and '_', not HTTP");
     }
     conf->env = word;
     return check_exports(cmd, conf);
@@ -722,7 +501,7 @@ static const char *set_allow(cmd_parms *cmd, void *dir, int argc,
         return NULL;
     }
     if (argc < 2 || (!write && ap_cstr_casecmp(argv[0], "read") != 0)) {
-        return bad_word(cmd, argc > 0 ? argv[0] : "",
+        return drs_words_refuse(cmd, argc > 0 ? argv[0] : "",
                         "read FIELD..., write FIELD..., * for all, or end");
     }
     for (i = 1; i < argc; i++) {
@@ -730,7 +509,7 @@ static const char *set_allow(cmd_parms *cmd, void *dir, int argc,
             *(write ? &allow->write_all : &allow->read_all) = 1;
         }
         else if (strlen(argv[i]) - 1 >= DRS_FIELD_MAX) {
-            return bad_word(cmd, argv[i], "a field name is 1 to 255 bytes");
+            return drs_words_refuse(cmd, argv[i], "a field name is 1 to 255 bytes");
         }
         else {
             APR_ARRAY_PUSH(write ? allow->write : allow->read,

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The life of a session. Two facts make its state: the id (none = unborn)
+ * and whether this request has seen the key alive:
+ *
+ *     unborn --first write--> bound, seen --destroy--> unborn
+ *     bound, unseen --reply shows the key--> bound, seen
+ *     bound, unseen --reply shows no key --> unborn (the id was nothing)
+ *     bound, seen   --write finds no key --> DRS_EGONE (someone ended it)
+ */
+#include "drs_life.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "drs_codec.h"
+#include "drs_id.h"
+
+void drs_life_set_id(drs_session_t *session, const char *id)
+{
+    session->id = id;
+    session->store.key =
+        id == NULL ? NULL
+                   : apr_pstrcat(session->pool, session->terms->prefix, id,
+                                 NULL);
+}
+
+apr_status_t drs_life_fail(drs_session_t *session, apr_status_t rv,
+                         const char *why)
+{
+    drs_redis_explain(&session->store.why, "%s", why);
+    return rv;
+}
+
+void drs_life_forget(drs_session_t *session)
+{
+    drs_life_set_id(session, NULL);
+    session->seen = 0;
+}
+
+/* Milliseconds that the session has to live by its birth; -1 = no limit. */
+static apr_int64_t life_left(const drs_session_t *session, const char *id)
+{
+    apr_int64_t birth = drs_id_birth(id);
+    apr_int64_t end;
+
+    if (session->terms->lifetime == 0 || birth < 0) return -1;
+    end = birth * 1000 + session->terms->lifetime / 1000;
+    return end > apr_time_now() / 1000 ? end - apr_time_now() / 1000 : 0;
+}
+
+apr_int64_t drs_life_expiry(const drs_session_t *session, const char *id)
+{
+    apr_int64_t idle = session->terms->idle / 1000;
+    apr_int64_t left = life_left(session, id);
+
+    if (left >= 0 && (idle == 0 || left < idle)) return left > 0 ? left : 1;
+    if (idle > 0) return idle;
+    return -(session->terms->lifetime / 1000);
+}
+
+void drs_life_learn(drs_session_t *session, apr_status_t rv)
+{
+    if (rv == APR_SUCCESS || rv == APR_NOTFOUND || rv == APR_EEXIST) {
+        session->touched = 1;
+    }
+    if (session->store.alive == DRS_ALIVE_YES) {
+        session->seen = 1;
+    }
+    else if (session->store.alive == DRS_ALIVE_NO && !session->seen &&
+             session->terms->strict) {
+        drs_life_forget(session);
+    }
+}
+
+/* Past its lifetime a session ends, whoever asks. */
+static apr_status_t retire(drs_session_t *session)
+{
+    apr_status_t rv = APR_SUCCESS;
+
+    if (life_left(session, session->id) != 0) return APR_SUCCESS;
+    if (!session->terms->readonly) rv = drs_store_unlink(&session->store);
+    if (rv == APR_SUCCESS) drs_life_forget(session);
+    return rv;
+}
+
+apr_status_t drs_life_begin(drs_session_t *session)
+{
+    drs_store_t *store = &session->store;
+    apr_status_t rv;
+
+    session->host.used(session->host.baton);
+    store->why.text[0] = '\0';
+    if (session->id == NULL) return APR_SUCCESS;
+
+    rv = retire(session);
+    if (rv != APR_SUCCESS || session->id == NULL) return rv;
+
+    store->expiry = drs_life_expiry(session, session->id);
+    store->touch = 0;
+    if (session->terms->idle > 0 && session->terms->touch &&
+        !session->touched) {
+        store->touch = store->expiry;
+    }
+    store->may_create = !session->terms->strict;
+    return APR_SUCCESS;
+}
+
+apr_status_t drs_life_begin_field(drs_session_t *session, const char *field)
+{
+    apr_size_t len = field == NULL ? 0 : strlen(field);
+
+    session->host.used(session->host.baton);
+    if (len == 0 || len > DRS_FIELD_MAX || !drs_codec_is_utf8(field, len)) {
+        return drs_life_fail(session, DRS_EVALUE,
+                    "a field name is 1 to 255 bytes of UTF-8");
+    }
+    return drs_life_begin(session);
+}
+
+apr_status_t drs_life_begin_write(drs_session_t *session)
+{
+    if (session->terms->readonly) {
+        session->host.used(session->host.baton);
+        return drs_life_fail(session, DRS_EREADONLY, "DRSession is ReadOnly here");
+    }
+    session->changes++;
+    return drs_life_begin(session);
+}
+
+apr_status_t drs_life_end(drs_session_t *session)
+{
+    int had_cookie = session->id != NULL;
+    apr_status_t rv = drs_life_begin_write(session);
+
+    if (rv != APR_SUCCESS || !had_cookie) return rv;
+    if (session->id != NULL) rv = drs_store_unlink(&session->store);
+    if (rv != APR_SUCCESS) return rv;
+
+    drs_life_forget(session);
+    if (session->host.can_send(session->host.baton)) {
+        session->host.announce(session->host.baton, NULL);
+    }
+    return APR_SUCCESS;
+}
+
+/* The birth of a session stays: a new id gives no longer life. */
+static apr_status_t mint_successor(drs_session_t *session, char *id)
+{
+    apr_int64_t birth = drs_id_birth(session->id);
+
+    if (birth < 0) birth = apr_time_sec(apr_time_now());
+    if (drs_id_mint(id, birth) == APR_SUCCESS) return APR_SUCCESS;
+    return drs_life_fail(session, DRS_EDOWN, "the system has no random bytes");
+}
+
+apr_status_t drs_life_renew(drs_session_t *session)
+{
+    drs_store_t *store = &session->store;
+    char *id = apr_palloc(session->pool, DRS_ID_LEN + 1);
+    apr_status_t rv = drs_life_begin_write(session);
+
+    if (rv != APR_SUCCESS) return rv;
+    if (session->id == NULL) return APR_NOTFOUND;
+    if (!session->host.can_send(session->host.baton)) {
+        return drs_life_fail(session, DRS_ESENT, "a new id needs a cookie, and the "
+                    "response headers are already out");
+    }
+    rv = mint_successor(session, id);
+    if (rv != APR_SUCCESS) return rv;
+
+    rv = drs_store_rename(store, apr_pstrcat(session->pool,
+                                             session->terms->prefix, id,
+                                             NULL));
+    if (rv != APR_SUCCESS) return rv;
+    drs_life_set_id(session, id);
+    session->seen = 1;
+    session->touched = 1;
+    session->host.announce(session->host.baton, id);
+    return APR_SUCCESS;
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The life of a session: what the handle knows, when it is seen, too old or
+ * gone, how every verb begins; also the two verbs that end or renew it. For
+ * drs_session and nobody else; knows no field.
+ */
+#ifndef DRS_LIFE_H
+#define DRS_LIFE_H
+
+#include "drs_store.h"
+#include "drs_terms.h"
+#include "mod_drsession.h"
+
+/** What stands around the values of the largest reply, in bytes. */
+enum { DRS_LIFE_FRAMES = 64 * 1024 };
+
+/** The handle. */
+struct drs_session_t {
+    const drs_terms_t *terms;
+    drs_host_t host;
+    drs_store_t store;    /* its key is NULL while unborn */
+    const char *id;       /* NULL = unborn */
+    int seen;             /* this request knows that the key was there */
+    int touched;          /* the expiry was refreshed in this request */
+    unsigned int changes;
+    apr_pool_t *pool;
+};
+
+/**
+ * Remember why a call failed.
+ *
+ * @param session the handle
+ * @param rv      what the caller will return
+ * @param why     one line
+ * @return rv
+ */
+apr_status_t drs_life_fail(drs_session_t *session, apr_status_t rv,
+                           const char *why);
+
+/**
+ * Put another id in place, and with it another key.
+ *
+ * @param session the handle
+ * @param id      NUL-terminated, of the session's pool; NULL = unborn
+ */
+void drs_life_set_id(drs_session_t *session, const char *id);
+
+/**
+ * Become unborn.
+ *
+ * @param session the handle
+ */
+void drs_life_forget(drs_session_t *session);
+
+/**
+ * Tell the expiry of a key: the idle time, but never past the end of life.
+ * An id without birth time (drsession.py) lives from the first write that
+ * finds its key without an expiry; drs_store_t says how that is told.
+ *
+ * @param session the handle
+ * @param id      NUL-terminated
+ * @return for drs_store_t
+ */
+apr_int64_t drs_life_expiry(const drs_session_t *session, const char *id);
+
+/**
+ * Learn from what a call on the store returned; an id that was never there
+ * is no session.
+ *
+ * @param session the handle
+ * @param rv      of the call
+ */
+void drs_life_learn(drs_session_t *session, apr_status_t rv);
+
+/**
+ * Begin any verb: the response depends on the session now, one past its
+ * lifetime ends, the terms of the next call on the store are set.
+ *
+ * @param session the handle
+ * @return APR_SUCCESS, session->id is NULL when there is no session; else
+ *         why the old one could not be ended, as drs_store_unlink()
+ */
+apr_status_t drs_life_begin(drs_session_t *session) DRS_MUST_CHECK;
+
+/**
+ * Begin a verb on a field.
+ *
+ * @param session the handle
+ * @param field   of the caller
+ * @return as drs_life_begin(); DRS_EVALUE bad field name
+ */
+apr_status_t drs_life_begin_field(drs_session_t *session,
+                                  const char *field) DRS_MUST_CHECK;
+
+/**
+ * Begin a verb that writes.
+ *
+ * @param session the handle
+ * @return as drs_life_begin(); DRS_EREADONLY
+ */
+apr_status_t drs_life_begin_write(drs_session_t *session) DRS_MUST_CHECK;
+
+/**
+ * End the session: its key is deleted, its cookie expired.
+ *
+ * @param session the handle, unborn afterwards
+ * @return as destroy of drs_api_t
+ * Source: UNLINK.
+ */
+apr_status_t drs_life_end(drs_session_t *session) DRS_MUST_CHECK;
+
+/**
+ * Give the session a new id of the same birth.
+ *
+ * @param session the handle
+ * @return as regenerate of drs_api_t
+ * Source: RENAME.
+ */
+apr_status_t drs_life_renew(drs_session_t *session) DRS_MUST_CHECK;
+
+#endif

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The scripts. Redis runs each as one step, so that no moment lies between
+ * the question whether the session lives, the write, and its expiry.
+ */
+#include "drs_script.h"
+
+#include <string.h>
+
+#include <apr_escape.h>
+#include <apr_sha1.h>
+#include <apr_strings.h>
+
+/* EVALSHA, name, 1, key, and three arguments for all scripts. */
+enum { HEAD_ARGS = 7 };
+
+/* Every script begins with the check that makes a write strict ... */
+#define SCRIPT_HEAD                                                         \
+    "local key = KEYS[1]\n"                                                 \
+    "if ARGV[1] == '0' and redis.call('EXISTS', key) == 0 then\n"           \
+    "  return {-1}\n"                                                       \
+    "end\n"                                                                 \
+    "local function full(new)\n"                                            \
+    "  return new > 0 and\n"                                                \
+    "    redis.call('HLEN', key) + new > tonumber(ARGV[3])\n"               \
+    "end\n"                                                                 \
+    "local function expire()\n"                                             \
+    "  local ms = tonumber(ARGV[2])\n"                                      \
+    "  if ms > 0 then\n"                                                    \
+    "    redis.call('PEXPIRE', key, ARGV[2])\n"                             \
+    "  elseif ms < 0 and redis.call('PTTL', key) == -1 then\n"              \
+    "    redis.call('PEXPIRE', key, string.sub(ARGV[2], 2))\n"              \
+    "  end\n"                                                               \
+    "end\n"
+
+/* ... and ends with the expiry that leaves no key without one. */
+static const char update_script[] = SCRIPT_HEAD
+    "local last, new = {}, 0\n"
+    "for i = 4, #ARGV, 3 do last[ARGV[i + 1]] = i end\n"
+    "for field, i in pairs(last) do\n"
+    "  local there = redis.call('HEXISTS', key, field)\n"
+    "  if ARGV[i] == 'set' then new = new + 1 - there end\n"
+    "end\n"
+    "if full(new) then return {-2} end\n"
+    "for field, i in pairs(last) do\n"
+    "  if ARGV[i] == 'set' then\n"
+    "    redis.call('HSET', key, field, ARGV[i + 2])\n"
+    "  else\n"
+    "    redis.call('HDEL', key, field)\n"
+    "  end\n"
+    "end\n"
+    "expire()\n"
+    "return {new, redis.call('EXISTS', key)}\n";
+
+static const char add_script[] = SCRIPT_HEAD
+    "if redis.call('HEXISTS', key, ARGV[4]) == 1 then\n"
+    "  expire()\n"
+    "  return {-3}\n"
+    "end\n"
+    "if full(1) then return {-2} end\n"
+    "redis.call('HSETNX', key, ARGV[4], ARGV[5])\n"
+    "expire()\n"
+    "return {1, 1}\n";
+
+/* The sum comes back as text: a Lua number would lose it beyond 2^53. */
+static const char incr_script[] = SCRIPT_HEAD
+    "if full(1 - redis.call('HEXISTS', key, ARGV[4])) then return {-2} end\n"
+    "local sum = redis.pcall('HINCRBY', key, ARGV[4], ARGV[5])\n"
+    "if type(sum) == 'table' then return sum end\n"
+    "expire()\n"
+    "return {0, redis.call('HGET', key, ARGV[4])}\n";
+
+static const char *const texts[] = { update_script, add_script, incr_script };
+
+/* Redis knows a script by its SHA1, in hexadecimal digits. */
+static const char *digest_of(const char *text, apr_pool_t *p)
+{
+    unsigned char digest[APR_SHA1_DIGESTSIZE];
+    apr_sha1_ctx_t sha;
+
+    apr_sha1_init(&sha);
+    apr_sha1_update(&sha, text, (unsigned int)strlen(text));
+    apr_sha1_final(digest, &sha);
+    return apr_pescape_hex(p, digest, sizeof(digest), 0);
+}
+
+void drs_script_push(drs_script_t *call, const char *data, apr_size_t len)
+{
+    call->argv[call->argc] = data;
+    call->lens[call->argc++] = len;
+}
+
+void drs_script_push_text(drs_script_t *call, const char *text)
+{
+    drs_script_push(call, text, strlen(text));
+}
+
+void drs_script_start(drs_script_name_t name, const drs_script_terms_t *terms,
+                      int own, drs_script_t *call, apr_pool_t *p)
+{
+    apr_size_t n = (apr_size_t)own + HEAD_ARGS;
+
+    call->text = texts[name];
+    call->argc = 0;
+    call->argv = apr_palloc(p, n * sizeof(*call->argv));
+    call->lens = apr_palloc(p, n * sizeof(*call->lens));
+    drs_script_push_text(call, "EVALSHA");
+    drs_script_push_text(call, digest_of(call->text, p));
+    drs_script_push_text(call, "1");
+    drs_script_push_text(call, terms->key);
+    drs_script_push_text(call, terms->may_create ? "1" : "0");
+    drs_script_push_text(call, apr_psprintf(p, "%" APR_INT64_T_FMT,
+                                            terms->expiry));
+    drs_script_push_text(call, apr_itoa(p, terms->fields_max));
+}
+
+void drs_script_spell_out(drs_script_t *call)
+{
+    call->argv[0] = "EVAL";
+    call->lens[0] = 4;
+    call->argv[1] = call->text;
+    call->lens[1] = strlen(call->text);
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Words of the configuration: what may be written, and what it means. Knows
+ * times, sizes, secrets and cookie attributes; nothing of directives. Where
+ * a function returns text it is NULL on success, else one sentence that
+ * begins with the directive, shows the bad word and says what is allowed;
+ * outputs are untouched then.
+ */
+#ifndef DRS_WORDS_H
+#define DRS_WORDS_H
+
+#include <httpd.h>
+#include <http_config.h>
+
+#include "drs_cookie.h"
+
+/**
+ * Say that a word is not allowed.
+ *
+ * @param cmd     of the setter; its pool owns the sentence
+ * @param word    shown: never a secret
+ * @param allowed what may be written
+ * @return the sentence
+ */
+const char *drs_words_refuse(const cmd_parms *cmd, const char *word,
+                             const char *allowed);
+
+/**
+ * Read a time: digits, with ms, s (or nothing), min, h or d.
+ *
+ * @param cmd   of the setter
+ * @param word  as written
+ * @param least us that are allowed
+ * @param time  out: us
+ * @return NULL or a sentence
+ */
+const char *drs_words_time(const cmd_parms *cmd, const char *word,
+                           apr_interval_time_t least,
+                           apr_interval_time_t *time);
+
+/**
+ * Read a whole number.
+ *
+ * @param cmd   of the setter
+ * @param word  as written
+ * @param least allowed
+ * @param most  allowed
+ * @param n     out
+ * @return NULL or a sentence
+ */
+const char *drs_words_number(const cmd_parms *cmd, const char *word,
+                             apr_int64_t least, apr_int64_t most,
+                             apr_int64_t *n);
+
+/**
+ * Read a size: bytes, or with k or m; at most 256m.
+ *
+ * @param cmd  of the setter
+ * @param word as written
+ * @param size out: bytes
+ * @return NULL or a sentence
+ */
+const char *drs_words_size(const cmd_parms *cmd, const char *word,
+                           apr_int64_t *size);
+
+/**
+ * Take name=value apart.
+ *
+ * @param word as written
+ * @param name in any case
+ * @return the value, part of word; NULL when the name is another
+ */
+const char *drs_words_value(const char *word, const char *name);
+
+/**
+ * Judge whether a name may be a variable of ours: a shell can hold it, and
+ * it does not begin with HTTP_, which is where clients write.
+ *
+ * @param name NUL-terminated
+ * @return 1 or 0
+ */
+int drs_words_is_variable(const char *name);
+
+/**
+ * Read a secret: the first line of a file. Warns when everyone may read it.
+ *
+ * @param cmd    of the setter; its pool owns the secret
+ * @param path   absolute, or below ServerRoot
+ * @param secret out
+ * @return NULL, or what is wrong, without the directive
+ */
+const char *drs_words_file(const cmd_parms *cmd, const char *path,
+                           const char **secret);
+
+/**
+ * Read a secret: the first line that a command prints.
+ *
+ * @param cmd     of the setter; its pool owns the secret
+ * @param command program and arguments, as a shell would split them
+ * @param secret  out
+ * @return NULL, or what is wrong, without the directive
+ */
+const char *drs_words_exec(const cmd_parms *cmd, const char *command,
+                           const char **secret);
+
+/**
+ * Read one attribute of DRSessionCookie.
+ *
+ * @param cmd    of the setter
+ * @param word   as written
+ * @param cookie out
+ * @return NULL or a sentence
+ */
+const char *drs_words_cookie(const cmd_parms *cmd, const char *word,
+                             drs_cookie_t *cookie);
+
+#endif
