@@ -85,8 +85,15 @@ demo:
 demo-stop:
 	@sh conf/demo/demo stop
 
-bench: $(MODULE)
-	sh bench/run
+bench:
+	@sh conf/packages check
+	@$(MAKE) --no-print-directory run-bench
+
+run-bench: $(MODULE) $(BUILD)/bench_verbs
+	@$(TEST_ENV) bench/run
+
+$(BUILD)/bench_verbs: $(BUILD)/bench/verbs.o $(ENGINE)
+	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(SYSTEM_LIBS)
 
 install: $(MODULE)
 	install -d $(DESTDIR)$(MODULE_DIR) $(DESTDIR)$(INCLUDEDIR)
@@ -101,7 +108,7 @@ install: $(MODULE)
 clean:
 	rm -rf build build-san
 
-.PHONY: all check prove demo demo-stop bench install deps fresh clean
+.PHONY: all check prove demo demo-stop bench run-bench install deps fresh clean
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
