@@ -112,9 +112,13 @@ apr_status_t drs_life_begin_field(drs_session_t *session, const char *field)
     apr_size_t len = field == NULL ? 0 : strlen(field);
 
     session->host.used(session->host.baton);
-    if (len == 0 || len > DRS_FIELD_MAX || !drs_codec_is_utf8(field, len)) {
+    if (len > DRS_FIELD_MAX) {
         return drs_life_fail(session, DRS_EVALUE,
-                    "a field name is 1 to 255 bytes of UTF-8");
+                             "the field name is over the limit of 255 bytes");
+    }
+    if (len == 0 || !drs_codec_is_utf8(field, len)) {
+        return drs_life_fail(session, DRS_EVALUE,
+                             "a field name is 1 to 255 bytes of UTF-8");
     }
     return drs_life_begin(session);
 }

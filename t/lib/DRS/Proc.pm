@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+# Child processes of a test file: started in a group of their own, stopped
+# by pid however the test ends, never by name.
+package DRS::Proc;
+use strict;
+use warnings;
+use IO::Socket::INET;
+use POSIX qw(WNOHANG);
+use Time::HiRes qw(sleep time);
+
+my %owner;    # pid => the process that started it
+END {
+    my $status = $?;
+    for my $pid (keys %owner) {
+        stop($pid) if $owner{$pid} == $$;
+    }
+    $? = $status;
+}
+$SIG{$_} = sub { exit 1 } for qw(INT TERM HUP);
+
+# Start a program: argv, log file, env to add. httpd signals its whole
+# group when it ends, hence the session of its own.
+sub spawn {
+    my (%opt) = @_;
+    my $pid = fork // die "fork: $!";
+    if ($pid == 0) {
+        $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP);
+        POSIX::setsid();
+        %ENV = (%ENV, %{ $opt{env} // {} });
+        open STDIN,  '<',  '/dev/null' or POSIX::_exit(126);
+        open STDOUT, '>>', $opt{log}   or POSIX::_exit(126);
+        open STDERR, '>&', \*STDOUT    or POSIX::_exit(126);
+        exec { $opt{argv}[0] } @{ $opt{argv} } or POSIX::_exit(127);
+    }
+    $owner{$pid} = $$;
+    return $pid;
+}
+
+# TERM, or the signal given, and KILL after ten seconds.
+sub stop {
+    my ($pid, $signal) = @_;
+    delete $owner{$pid};
+    kill 'CONT', $pid;
+    kill $signal // 'TERM', $pid;
+    return if wait_until(10, sub { waitpid($pid, WNOHANG) != 0 });
+    kill 'KILL', $pid;
+    waitpid $pid, 0;
+}
+
+sub is_alive { return waitpid($_[0], WNOHANG) == 0 }
+
+sub wait_until {
+    my ($seconds, $check) = @_;
+    my $end = time + $seconds;
+    while (1) {
+        return 1 if $check->();
+        return 0 if time > $end;
+        sleep 0.02;
+    }
+}
+
+# A port nobody listens on now.
+sub free_port {
+    my $socket = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1')
+        // die "no free port: $!";
+    return $socket->sockport;
+}
+
+# Run a piece of work in n processes at once; each gets its number from 0
+# and returns text (references are sent as JSON). A child that dies makes
+# the caller die with its message; one that hangs is killed.
+sub parallel {
+    my ($n, $work, $seconds) = @_;
+    my @children = map { start_worker($_, $work) } 0 .. $n - 1;
+    my $watch = start_watch($seconds // 60, map { $_->{pid} } @children);
+    my (@results, @failed);
+    for my $child (@children) {
+        local $/;
+        my $text = readline $child->{pipe};
+        close $child->{pipe};
+        waitpid $child->{pid}, 0;
+        if (!defined $text || $text !~ s/\Aok //) {
+            push @failed, $text // 'no result';
+            next;
+        }
+        push @results, JSON::PP->new->allow_nonref->decode($text);
+    }
+    kill 'KILL', $watch;
+    waitpid $watch, 0;
+    die "a worker failed: $failed[0]" if @failed;
+    return @results;
+}
+
+sub start_worker {
+    my ($k, $work) = @_;
+    require JSON::PP;
+    pipe my $in, my $out or die "pipe: $!";
+    my $pid = fork // die "fork: $!";
+    return close($out) && { pid => $pid, pipe => $in } if $pid;
+    %owner = ();
+    srand;
+    my $result = eval { $work->($k) };
+    my $text = $@ ? "died: $@"
+        : 'ok ' . JSON::PP->new->allow_nonref->ascii->encode($result);
+    print {$out} $text;
+    close $out;
+    POSIX::_exit(0);
+}
+
+sub start_watch {
+    my ($seconds, @pids) = @_;
+    my $pid = fork // die "fork: $!";
+    return $pid if $pid;
+    close STDOUT;
+    close STDERR;
+    sleep $seconds;
+    kill 'KILL', @pids;
+    POSIX::_exit(0);
+}
+
+1;
