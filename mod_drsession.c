@@ -76,44 +76,57 @@ static int has_token(const char *list, const char *token)
     return list != NULL && ap_find_token(NULL, list, token);
 }
 
-/* What the application said of caching, less what would let others see it. */
-static const char *make_cache_control(request_rec *r, int announced)
+/* Whether a word of Cache-Control lets others see the page, or is ours. */
+static int is_replaced(const char *word)
 {
-    const char *given = apr_table_get(r->headers_out, "Cache-Control");
-    const char *kept = "";
-    char *word;
-    char *last;
+    static const char *const words[] = {
+        "public", "private", "no-cache", "s-maxage"
+    };
+    apr_size_t i;
 
-    if (given != NULL && ap_cstr_casecmpn(given, "no-store", 8) == 0) {
-        return given;
-    }
-    word = apr_strtok(apr_pstrdup(r->pool, given != NULL ? given : ""), ",",
-                      &last);
-    for (; word != NULL; word = apr_strtok(NULL, ",", &last)) {
-        while (*word == ' ') word++;
-        if (ap_cstr_casecmpn(word, "public", 6) == 0 ||
-            ap_cstr_casecmpn(word, "private", 7) == 0 ||
-            ap_cstr_casecmpn(word, "no-cache", 8) == 0 ||
-            ap_cstr_casecmpn(word, "s-maxage", 8) == 0) {
-            continue;
+    for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (ap_cstr_casecmpn(word, words[i], strlen(words[i])) == 0) {
+            return 1;
         }
-        if (ap_cstr_casecmpn(word, "no-store", 8) == 0) return given;
-        kept = apr_pstrcat(r->pool, kept, ", ", word, NULL);
     }
-    return apr_pstrcat(r->pool, "private, no-cache",
-                       announced ? ", no-store" : "", kept, NULL);
+    return 0;
 }
 
-/* Keep shared caches from showing one user's page to another. */
+/* What the application said of caching, less what would let others see it. */
+static const char *make_cache_control(const char *given, int announced,
+                                      apr_pool_t *p)
+{
+    const char *made = announced ? "private, no-cache, no-store"
+                                 : "private, no-cache";
+    char *last;
+    char *word = apr_strtok(apr_pstrdup(p, given), ", \t", &last);
+
+    for (; word != NULL; word = apr_strtok(NULL, ", \t", &last)) {
+        if (ap_cstr_casecmp(word, "no-store") == 0) return given;
+        if (!is_replaced(word)) made = apr_pstrcat(p, made, ", ", word, NULL);
+    }
+    return made;
+}
+
+/*
+ * Keep shared caches from showing one user's page to another. What CGI
+ * programs say stands in err_headers_out, what others say in headers_out.
+ */
 static void protect(request_rec *r, int announced)
 {
     const char *vary = apr_table_get(r->headers_out, "Vary");
+    const char *out = apr_table_get(r->headers_out, "Cache-Control");
+    const char *err = apr_table_get(r->err_headers_out, "Cache-Control");
+    const char *given = apr_pstrcat(r->pool, out != NULL ? out : "",
+                                    out != NULL && err != NULL ? ", " : "",
+                                    err != NULL ? err : "", NULL);
 
     if (!has_token(vary, "Cookie") && !has_token(vary, "*")) {
         apr_table_mergen(r->headers_out, "Vary", "Cookie");
     }
+    apr_table_unset(r->err_headers_out, "Cache-Control");
     apr_table_setn(r->headers_out, "Cache-Control",
-                   make_cache_control(r, announced));
+                   make_cache_control(given, announced, r->pool));
 }
 
 /*
