@@ -24,7 +24,7 @@ use Exporter qw(import);
 use Test::More;
 use Time::HiRes ();
 
-our @EXPORT = qw(needs start_redis start_httpd jar parallel pct header
+our @EXPORT = qw(needs start_redis start_httpd jar parallel pct header headers
     error_log_is_clean wait_until has_directive);
 
 sub start_redis { return DRS::Redis->new(@_) }
@@ -33,6 +33,7 @@ sub jar         { return DRS::Jar->new(@_) }
 sub parallel    { return DRS::Proc::parallel(@_) }
 sub wait_until  { return DRS::Proc::wait_until(@_) }
 sub header      { return DRS::Http::header(@_) }
+sub headers     { return DRS::Http::headers(@_) }
 
 # Skip the file where a tool is missing.
 sub needs {

@@ -151,12 +151,17 @@ sub read_body {
     return delete((delete $self->{link})->{in});
 }
 
-# The first value of a header, or all of them.
-sub header {
+# Each line of a header.
+sub headers {
     my ($response, $name) = @_;
-    my @values = map { $_->[1] }
+    return map { $_->[1] }
         grep { lc $_->[0] eq lc $name } @{ $response->{headers} };
-    return wantarray ? @values : $values[0];
+}
+
+# All lines of a header joined by commas, undef if there is none.
+sub header {
+    my @values = headers(@_);
+    return @values ? join(', ', @values) : undef;
 }
 
 # What a browser keeps of one host: name, value and attributes.
@@ -187,7 +192,7 @@ sub parse {
 
 sub take {
     my ($self, $response) = @_;
-    for my $line (DRS::Http::header($response, 'Set-Cookie')) {
+    for my $line (DRS::Http::headers($response, 'Set-Cookie')) {
         my $cookie = parse($line);
         my $age = $cookie->{attr}{'max-age'};
         if ($cookie->{value} eq '' || defined $age && $age <= 0) {
