@@ -36,7 +36,7 @@ all: $(MODULE)
 $(MODULE): $(BUILD)/mod_drsession.o $(FACES) $(ENGINE)
 	$(CC) -shared $(SANITIZE) $(LDFLAGS) -o $@ $^ $(SYSTEM_LIBS)
 
-$(BUILD)/mod_drstest.so: $(BUILD)/t/mods/mod_drstest.o
+$(BUILD)/mod_%.so: $(BUILD)/t/mods/mod_%.o
 	$(CC) -shared $(SANITIZE) $(LDFLAGS) -o $@ $^
 
 $(BUILD)/test_%: $(BUILD)/t/unit/test_%.o $(ENGINE)
@@ -54,7 +54,7 @@ ASAN = $(firstword $(wildcard $(foreach lib,libasan.so \
 	$(shell $(CC) -print-file-name=$(lib)))))
 VALGRIND_RUN = valgrind -q --error-exitcode=9 --leak-check=full
 TEST_ENV = CMOCKA_MESSAGE_OUTPUT=TAP DRS_BUILD=$(CURDIR)/$(BUILD) \
-	DRS_MODULE=$(CURDIR)/$(MODULE) DRS_TESTMOD=$(CURDIR)/$(BUILD)/mod_drstest.so \
+	DRS_MODULE=$(CURDIR)/$(MODULE) \
 	$(if $(SAN),DRS_PRELOAD=$(ASAN) ASAN_OPTIONS=detect_leaks=0 \
 	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1) \
 	$(if $(VALGRIND),DRS_VALGRIND='$(VALGRIND_RUN)')

@@ -147,7 +147,7 @@ subtest 'caches' => sub {
     like header($r, 'Vary'), qr/\bCookie\b/i, 'also without a session';
     $r = $httpd->request('POST', '/drs', body => "set a 1\n");
     like header($r, 'Cache-Control'), qr/no-store/, 'no-store on a birth';
-    is scalar(my @c = header($r, 'Set-Cookie')), 1, 'with one Set-Cookie';
+    is scalar(my @c = headers($r, 'Set-Cookie')), 1, 'with one Set-Cookie';
     $r = $httpd->request('POST', '/drs', jar => $jar, body => "has none\n");
     like header($r, 'Vary'), qr/\bCookie\b/i, 'an existence test counts';
     my $cost = $redis->count_commands(sub {
