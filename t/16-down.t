@@ -112,6 +112,33 @@ subtest 'hanging_and_restarted' => sub {
     $_->stop for $httpd, $redis;
 };
 
+subtest 'a_move_without_an_answer_is_asked_for' => sub {
+    my $redis = start_redis();
+    my $httpd = start_httpd(redis => $redis, conf => $conf, @docs);
+    my $jar = jar();
+    $httpd->drs({ jar => $jar }, 'set a 1');
+    my $old = $jar->id;
+    $redis->hang;
+    my ($said) = parallel(2, sub {
+        my ($k) = @_;
+        if ($k) { sleep 0.7; $redis->resume; return }
+        my $own = $jar->copy;
+        return [$httpd->drs({ jar => $own }, 'regenerate', 'get a'),
+                $own->id];
+    });
+    is_deeply [@$said[0, 1]], ['ok', 'ok 1'], 'it has moved, so it is ok';
+    isnt $said->[2], $old, 'the browser learns the new id';
+    is $redis->cmd('HGET', "drsession:$said->[2]", 'a'), 1, 'of the new key';
+    $redis->hang;
+    my $own = jar(drsession => $said->[2]);
+    is $httpd->drs({ jar => $own }, 'regenerate'), 'unsure',
+        'without an answer to that too it is unsure';
+    is $own->id, $said->[2], 'and no cookie is sent';
+    $redis->resume;
+    error_log_is_clean($httpd, $ours);
+    $_->stop for $httpd, $redis;
+};
+
 subtest 'closed_connections_are_noticed_before_use' => sub {
     my $redis = start_redis();
     my $httpd = start_httpd(redis => $redis, conf => $conf, @docs);

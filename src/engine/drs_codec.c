@@ -218,6 +218,18 @@ static int is_null(const char *json, apr_size_t len)
     return len == 4 && memcmp(json, "null", 4) == 0;
 }
 
+apr_status_t drs_codec_plain_raw(const char *bytes, apr_size_t len,
+                                 const char **text, const char **why,
+                                 apr_pool_t *p)
+{
+    if (has_control(bytes, len)) {
+        *why = "a control character in the value";
+        return DRS_EVALUE;
+    }
+    *text = apr_pstrmemdup(p, bytes, len);
+    return APR_SUCCESS;
+}
+
 apr_status_t drs_codec_plain(const char *json, apr_size_t len,
                              const char **text, const char **why,
                              apr_pool_t *p)
@@ -236,12 +248,7 @@ apr_status_t drs_codec_plain(const char *json, apr_size_t len,
     else if (valid && is_null(json, len)) {
         len = 0;
     }
-    if (has_control(json, len)) {
-        *why = "a control character in the value";
-        return DRS_EVALUE;
-    }
-    *text = shown != NULL ? shown : apr_pstrmemdup(p, json, len);
-    return APR_SUCCESS;
+    return drs_codec_plain_raw(json, len, text, why, p);
 }
 
 /* A name seen before gets its new value in its old place. */

@@ -51,7 +51,7 @@ typedef struct drs_cookie_t {
  * @param id     out with DRS_FOUND_ID: a copy; else untouched
  * @param p      owns *id
  * @return what was found
- * Source: DESIGN.md section 3; RFC 6265bis section 5.
+ * Source: docs/redis-layout.md; RFC 6265bis section 5.
  */
 drs_found_t drs_cookie_find(const char *header, const char *name, int strict,
                             const char **id, apr_pool_t *p);

@@ -51,18 +51,21 @@ void drs_env_clear(request_rec *r, const drs_conf_t *conf)
 
 /* Make plain text of what was read; a value unfit for it is left out. */
 static void fill_texts(request_rec *r, const drs_conf_t *conf,
-                       const char *const *json, drs_env_memory_t *memory,
-                       apr_pool_t *p)
+                       const char *const *json, const apr_size_t *lens,
+                       drs_env_memory_t *memory, apr_pool_t *p)
 {
     const char *why = NULL;
+    apr_status_t rv;
     int i;
 
     for (i = 0; i < conf->exports->nelts; i++) {
-        memory->texts[i] = NULL;
         if (json[i] == NULL) continue;
-        if (drs_codec_plain(json[i], strlen(json[i]), &memory->texts[i], &why,
-                            p) != APR_SUCCESS) {
-            memory->texts[i] = NULL;
+        rv = conf->codec == &drs_codec_raw
+                 ? drs_codec_plain_raw(json[i], lens[i], &memory->texts[i],
+                                       &why, p)
+                 : drs_codec_plain(json[i], lens[i], &memory->texts[i], &why,
+                                   p);
+        if (rv != APR_SUCCESS) {
             ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
                           "DRSessionExport: field '%s' is not exported: %s",
                           APR_ARRAY_IDX(conf->exports, i, drs_export_t).field,
@@ -78,6 +81,7 @@ static void read_fields(request_rec *r, const drs_conf_t *conf,
     apr_size_t n = (apr_size_t)conf->exports->nelts;
     const char **fields = apr_palloc(p, n * sizeof(*fields));
     const char **json = apr_palloc(p, n * sizeof(*json));
+    apr_size_t *lens = apr_palloc(p, n * sizeof(*lens));
     apr_size_t i;
 
     for (i = 0; i < n; i++) {
@@ -86,9 +90,11 @@ static void read_fields(request_rec *r, const drs_conf_t *conf,
     memory->exports = conf->exports;
     memory->texts = apr_pcalloc(p, n * sizeof(*memory->texts));
     memory->changes = drs_session_changes(session);
-    memory->rv = drs_session_view(session, fields, (int)n, json,
+    memory->rv = drs_session_view(session, fields, (int)n, json, lens,
                                   &memory->live, p);
-    if (memory->rv == APR_SUCCESS) fill_texts(r, conf, json, memory, p);
+    if (memory->rv == APR_SUCCESS) {
+        fill_texts(r, conf, json, lens, memory, p);
+    }
 }
 
 apr_status_t drs_env_export(request_rec *r, const drs_conf_t *conf,

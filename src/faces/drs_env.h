@@ -39,7 +39,7 @@ void drs_env_clear(request_rec *r, const drs_conf_t *conf);
  * @param p       owns what memory keeps
  * @return APR_SUCCESS; as get_many of drs_api_t: PREFIX_STATUS is
  *         "unavailable" then and no field is exported
- * Source: DESIGN.md section 8.
+ * Source: docs/directives.md, DRSessionExport.
  */
 apr_status_t drs_env_export(request_rec *r, const drs_conf_t *conf,
                             drs_session_t *session, drs_env_memory_t *memory,

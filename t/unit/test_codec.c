@@ -326,12 +326,28 @@ static void plain_text_is_what_a_person_would_write(void **state)
     }
 }
 
+static void raw_text_is_shown_as_it_stands(void **state)
+{
+    static const char *const rows[][2] = {
+        { "", "" }, { "a b", "a b" }, { "\"quoted\"", "\"quoted\"" },
+        { " null ", " null " }, { "\xff", "\xff" }, { "a\tb", NULL },
+        { "a\nb", NULL }, { "\x7f", NULL },
+    };
+    size_t i;
+
+    for (i = 0; i < COUNT(rows); i++) {
+        check_decoded(drs_codec_plain_raw, rows[i][0], rows[i][1], *state);
+    }
+}
+
 static void plain_text_with_a_nul_is_refused(void **state)
 {
     const char *text = NULL;
     const char *why = NULL;
 
     assert_int_equal(drs_codec_plain("a\0b", 3, &text, &why, *state),
+                     DRS_EVALUE);
+    assert_int_equal(drs_codec_plain_raw("a\0b", 3, &text, &why, *state),
                      DRS_EVALUE);
     assert_null(text);
 }
@@ -553,6 +569,7 @@ int main(void)
         cmocka_unit_test(integers_are_plain_digits_within_64_bits),
         cmocka_unit_test(strings_are_decoded_unless_c_cannot_hold_them),
         cmocka_unit_test(plain_text_is_what_a_person_would_write),
+        cmocka_unit_test(raw_text_is_shown_as_it_stands),
         cmocka_unit_test(plain_text_with_a_nul_is_refused),
         cmocka_unit_test(an_object_is_taken_apart_and_its_values_kept),
         cmocka_unit_test(every_kind_of_character_survives_quoting),
