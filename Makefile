@@ -3,6 +3,7 @@
 #   WERROR=1  warnings are errors
 #   SAN=1     address and undefined sanitizers, in a build folder of their own
 #   SHORT=1   of the tests the units and the module only
+#   ACL=1     the tests run as the least Redis user of docs/redis-layout.md
 #   VALGRIND=1  the tests run httpd and the units under valgrind
 all:
 
@@ -57,6 +58,7 @@ TEST_ENV = CMOCKA_MESSAGE_OUTPUT=TAP DRS_BUILD=$(CURDIR)/$(BUILD) \
 	DRS_MODULE=$(CURDIR)/$(MODULE) \
 	$(if $(SAN),DRS_PRELOAD=$(ASAN) ASAN_OPTIONS=detect_leaks=0 \
 	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1) \
+	$(if $(ACL),DRS_ACL=1) \
 	$(if $(VALGRIND),DRS_VALGRIND='$(VALGRIND_RUN)')
 TESTS = $(if $(SHORT),$(wildcard t/1*.t),$(wildcard t/*.t))
 

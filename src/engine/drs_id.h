@@ -20,8 +20,9 @@
  *
  * @param id    out: room for DRS_ID_LEN + 1 bytes, NUL-terminated
  * @param birth seconds since 1970, 0..2^40-1: when the session was born
- * @return APR_SUCCESS; an APR error when the system has no random bytes:
- *         there is no id then, and no weaker source is tried
+ * @return APR_SUCCESS; APR_EINVAL birth is out of range; another APR error
+ *         when the system has no random bytes: there is no id then, and no
+ *         weaker source is tried
  * Source: docs/redis-layout.md; getrandom(2); RFC 4648 section 5.
  */
 apr_status_t drs_id_mint(char *id, apr_int64_t birth) DRS_MUST_CHECK;

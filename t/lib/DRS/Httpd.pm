@@ -143,8 +143,10 @@ sub conf_text {
         . "    AllowOverride All\n</Directory>\n"
         . "AddType text/html .shtml\nAddOutputFilter INCLUDES .shtml\n";
     return $conf . "$text\n" if $self->{plain};
-    $conf .= "DRSessionServer $url\n"
-        if defined $url && $text !~ /^\s*DRSessionServer\s/m;
+    if (defined $url && $text !~ /^\s*DRSessionServer\s/m) {
+        $conf .= "DRSessionServer $url\n";
+        $conf .= $self->{redis}{credentials} // '' if $self->{redis};
+    }
     $conf .= "<Location /drs>\n    SetHandler drstest\n</Location>\n"
         if defined test_module();
     return $conf . "$text\n";
