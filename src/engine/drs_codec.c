@@ -325,6 +325,37 @@ apr_status_t drs_codec_members(const char *json, apr_size_t len,
     return APR_SUCCESS;
 }
 
+apr_status_t drs_codec_elements(const char *json, apr_size_t len,
+                                apr_array_header_t **texts, const char **why,
+                                apr_pool_t *p)
+{
+    apr_array_header_t *found = apr_array_make(p, 8, sizeof(const char *));
+    apr_status_t rv = scan_whole(json, len, &json, &len, why);
+    const char *end = json + len;
+    const char *after = NULL;
+    const char *text = NULL;
+    const char *at;
+
+    if (rv != APR_SUCCESS) return rv;
+
+    if (json[0] != '[') {
+        *why = "not a JSON array";
+        return DRS_EVALUE;
+    }
+    at = drs_json_skip(json + 1, end);
+    while (at < end && *at != ']') {
+        rv = drs_codec_scan(at, (apr_size_t)(end - at), &at, &after, why);
+        if (rv == APR_SUCCESS) {
+            rv = drs_codec_plain(at, (apr_size_t)(after - at), &text, why, p);
+        }
+        if (rv != APR_SUCCESS) return rv;
+        APR_ARRAY_PUSH(found, const char *) = text;
+        at = drs_json_skip(after, end) + 1;
+    }
+    *texts = found;
+    return APR_SUCCESS;
+}
+
 int drs_codec_is_utf8(const char *text, apr_size_t len)
 {
     return drs_json_is_utf8(text, len);

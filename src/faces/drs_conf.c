@@ -94,6 +94,7 @@ void *drs_conf_merge_server(apr_pool_t *p, void *inherited, void *add)
     INHERIT(idle, DRS_UNSET);
     INHERIT(wait, DRS_UNSET);
     INHERIT(route, NULL);
+    INHERIT(log_key, NULL);
     INHERIT(keep, DRS_UNSET);
     INHERIT(max, DRS_UNSET);
     return conf;

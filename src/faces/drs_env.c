@@ -122,3 +122,17 @@ apr_status_t drs_env_export(request_rec *r, const drs_conf_t *conf,
     }
     return APR_SUCCESS;
 }
+
+const char *drs_env_known(const drs_env_memory_t *memory, const char *field)
+{
+    int i;
+
+    if (memory->exports == NULL || memory->rv != APR_SUCCESS) return NULL;
+    for (i = 0; i < memory->exports->nelts; i++) {
+        if (strcmp(APR_ARRAY_IDX(memory->exports, i, drs_export_t).field,
+                   field) == 0) {
+            return memory->texts[i];
+        }
+    }
+    return NULL;
+}
