@@ -8,6 +8,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use DRS;
+use POSIX ();
 use Test::More;
 use Time::HiRes qw(time);
 
@@ -289,5 +290,279 @@ taken('what_is_right_is_taken',
         . "DRSessionCookie s\nDRSessionExport a\nDRSessionAllow read a") }
         'VirtualHost *:1', 'Directory /', 'Location /', 'Files x',
         'If "true"', 'LocationMatch "^/"'));
+
+# Which value wins, seen from outside: key, cookie and expiry of a new session.
+my $site = start_httpd(redis => $redis, start => 0,
+    docs => { map { $_ => 'x' } qw(x.txt sub/x.txt sub/f.txt sub/deep/x.txt) },
+    cgi => { env => "#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\n\\r\\n'\n"
+        . "env | grep -E '^(DRSESSION|SHOP|[A-D])_' | LC_ALL=C sort\n" });
+my $docs = $site->dir . '/docs';
+my $host = '127.0.0.1:' . $site->port;
+$site->{conf} = <<"CONF"
+DRSession On
+DRSessionPrefix server:
+DRSessionCookie server Path=/ Max-Age=session
+DRSessionIdle 100
+DRSessionMaxLifetime 9000
+DRSessionExport a b
+DRSessionExport c=C_C
+DRSessionAllow read a
+DRSessionAllow read b
+DRSessionAllow write *
+CONF
+    . within("Directory $docs", 'SetHandler drstest')
+    . within('Location /rest', 'SetHandler drsession')
+    . within('Location /rest/own', 'DRSessionAllow read c')
+    . within("VirtualHost $host", 'ServerName plain')
+    . within("VirtualHost $host", "ServerName own\n"
+        . "DRSessionPrefix vhost:\nDRSessionIdle 200\n"
+        . within("Directory $docs/sub", "DRSessionCookie dir\nDRSessionIdle 300")
+        . within("Directory $docs/sub/deep", 'DRSessionIdle 400')
+        . within('Files f.txt', 'DRSessionIdle 500')
+        . within('Location /sub/deep', 'DRSessionPrefix location:')
+        . within('Location /sub/f.txt', 'DRSessionCookie location')
+        . within(q(If "%{QUERY_STRING} == 'if'"), "DRSessionIdle 600\n"
+            . 'DRSessionCookie if'))
+    . within("VirtualHost $host", "ServerName lists\nDRSessionExport d b\n"
+        . "DRSessionAllow read d\n"
+        . within('Location /cgi/env/env', 'DRSessionEnv SHOP')
+        . within('Location /cgi/env/own', "DRSessionExport a=A_A\n"
+            . 'DRSessionExport c=C_C d=D_D')
+        . within('Location /cgi/env/own/deep', 'DRSessionExport b=B_B'));
+$site->start;
+
+sub effective {
+    my ($name, $path) = @_;
+    my $r = $site->request('POST', $path, headers => { Host => $name },
+        body => "set x 1\nkey\n");
+    my ($key) = $r->{body} =~ /^ok (.*)/m;
+    my ($prefix) = $key =~ /^(.*:)/;
+    my ($cookie) = (header($r, 'Set-Cookie') // '') =~ /^([^=]*)=/;
+    return join ' ', $prefix, $cookie,
+        int(($redis->cmd('PTTL', $key) + 999) / 1000);
+}
+
+subtest 'the_nearest_section_wins_setting_by_setting' => sub {
+    is effective(@$_[0, 1]), $_->[2], "$_->[0]$_->[1] has $_->[2]" for
+        ['plain', '/x.txt', 'server: server 100'],
+        ['plain', '/sub/deep/x.txt', 'server: server 100'],
+        ['own', '/x.txt', 'vhost: server 200'],
+        ['own', '/sub/x.txt', 'vhost: dir 300'],
+        ['own', '/sub/f.txt', 'vhost: location 500'],
+        ['own', '/sub/deep/x.txt', 'location: dir 400'],
+        ['own', '/x.txt?if', 'vhost: if 600'],
+        ['own', '/sub/deep/x.txt?if', 'location: if 600'];
+};
+
+# Names of the variables, names of the readable fields.
+sub lists {
+    my ($name, $kind, $path) = @_;
+    my $jar = jar();
+    my @host = (Host => $name);
+    $site->request('POST', '/x.txt', jar => $jar, headers => {@host},
+        body => "set a 1\nset b 2\nset c 3\nset d 4\n");
+    my $r = $site->get($path, jar => $jar, headers => {@host});
+    return join ' ', $kind eq 'env' ? $r->{body} =~ /^(\w+)=/mg
+        : sort $r->{body} =~ /"(\w+)"/g;
+}
+
+subtest 'a_list_adds_up_in_its_section_and_replaces_the_inherited' => sub {
+    is lists(@$_[0, 1, 2]), $_->[3], "$_->[0]$_->[2] has $_->[3]" for
+        ['plain', 'env', '/cgi/env', 'C_C DRSESSION_STATUS DRSESSION_a DRSESSION_b'],
+        ['lists', 'env', '/cgi/env', 'DRSESSION_STATUS DRSESSION_b DRSESSION_d'],
+        ['lists', 'env', '/cgi/env/env', 'SHOP_STATUS SHOP_b SHOP_d'],
+        ['lists', 'env', '/cgi/env/own', 'A_A C_C DRSESSION_STATUS D_D'],
+        ['lists', 'env', '/cgi/env/own/deep', 'B_B DRSESSION_STATUS'],
+        ['plain', 'rest', '/rest/', 'a b'],
+        ['plain', 'rest', '/rest/own', 'detail error forbidden'],
+        ['lists', 'rest', '/rest/', 'd'];
+};
+error_log_is_clean($site);
+$site->stop;
+
+# What a directory's own file may say, and who may let it.
+my $folders = start_httpd(redis => $redis, start => 0, docs => {
+    (map { ("$_/x.txt" => 'x') } qw(auth auth/ro auth/bad none file all)),
+    'auth/.htaccess' => "DRSession Off\n",
+    'auth/ro/.htaccess' => "DRSession ReadOnly\n",
+    'auth/bad/.htaccess' => "DRSession Perhaps\n",
+    'none/.htaccess' => "DRSession Off\n",
+    'file/.htaccess' => "DRSession Off\n" });
+$folders->{conf} = "DRSession On\n" . join '', map {
+    my ($name, $allow) = @$_;
+    within('Directory ' . $folders->dir . "/docs$name",
+        "SetHandler drstest\nAllowOverride $allow")
+} ['', 'None'], ['/auth', 'AuthConfig'], ['/file', 'FileInfo Limit Indexes'],
+    ['/all', 'All'];
+$folders->start;
+
+subtest 'htaccess_turns_sessions_on_and_off_where_authconfig_is_allowed' => sub {
+    my $log = qr{htaccess: DRSession not allowed here};
+    is $folders->drs({ path => "/$_->[0]/x.txt" }, 'set a 1'), $_->[1],
+        "$_->[0]: $_->[1]" for ['none', 'ok'], ['auth', 'off'],
+        ['auth/ro', 'readonly'], ['auth/bad', 'http:500'], ['file', 'http:500'];
+    like $folders->error_log, $log, 'the log says that it is not allowed';
+    like $folders->error_log, says('DRSession', 'Perhaps', 'On, Off or ReadOnly'),
+        'and what is wrong with a bad word';
+};
+
+subtest 'htaccess_says_nothing_else' => sub {
+    for my $line ('Server redis://h', 'Credentials file:x', 'Timeout request=1s',
+        'Pool Off', 'Prefix x:', 'Cookie s', 'Idle 5', 'MaxLifetime 5',
+        'Touch Off', 'Strict Off', 'OnError pass', 'Codec raw',
+        'Limit fields=1', 'Env X', 'Export a', 'Allow read *') {
+        my ($word) = $line =~ /(\w+)/;
+        $folders->add('docs/all/.htaccess', "DRSession$line\n");
+        is $folders->get('/all/x.txt')->{status}, 500, "DRSession$word";
+        like $folders->error_log, qr/htaccess: DRSession$word not allowed here/,
+            'and the log says why';
+    }
+};
+error_log_is_clean($folders, qr/htaccess: DRSession/);
+$folders->stop;
+
+# Where passwords come from. One that hangs is watched while others run.
+my $place = $tester->dir;
+my $hanging = DRS::Proc::spawn(log => "$place/hanging.out", argv => [
+    DRS::Httpd::program(), '-t', '-f', $tester->write_conf('hanging.conf',
+        $tester->conf_text('DRSessionCredentials "exec:/bin/sleep 600"'))]);
+my $hung_since = time;
+
+my %file = (empty => '', blank => "\nsecond\n", cr => "\r\n",
+    long => 'x' x 1025 . "\n", nul => "pass\0word\n", open => "S3cr3t\n",
+    group => "S3cr3t\n");
+for my $which (sort keys %file) {
+    $tester->add("pw/$which", $file{$which});
+    chmod $which eq 'open' ? 0644 : 0640, "$place/pw/$which";
+}
+POSIX::mkfifo("$place/pw/pipe", 0600) or die "mkfifo: $!";
+my $from = qr/DRSessionCredentials: /;
+my $line = qr/is a password of 1 to 1024 bytes/;
+$tester->add('cgi/fail', "#!/bin/sh\necho S3cr3t\nexit 3\n");
+$tester->add('cgi/die', "#!/bin/sh\necho S3cr3t\nkill -9 \$\$\n");
+$tester->add('cgi/quiet', "#!/bin/sh\nexit 0\n");
+
+refused('a_password_that_cannot_be_had_is_refused',
+    ['DRSessionCredentials', qr/DRSessionCredentials takes 1-2 arguments/],
+    ['DRSessionCredentials hunter', qr/${from}the password comes from file:path/],
+    ['DRSessionCredentials me hunter', qr/$from.*file:path or exec:command/],
+    ['DRSessionCredentials File:pw', qr/$from.*file:path or exec:command/],
+    ['DRSessionCredentials file:', qr/${from}it is no plain file/],
+    ['DRSessionCredentials file:pw/none', qr/${from}the file cannot be opened: No/],
+    ['DRSessionCredentials file:pw', qr/${from}it is no plain file/],
+    ['DRSessionCredentials file:pw/pipe', qr/${from}it is no plain file/],
+    (map { ["DRSessionCredentials file:pw/$_",
+        qr/${from}the first line of the file $line/] } qw(empty blank cr long)),
+    ['DRSessionCredentials file:pw/nul', qr/${from}a NUL byte in what the file/],
+    ['DRSessionCredentials exec:', qr/${from}the command cannot be run/],
+    ['DRSessionCredentials exec:/no/such', qr/${from}the command cannot be run/],
+    ["DRSessionCredentials exec:$place/pw/open", qr/${from}the command cannot be/],
+    ["DRSessionCredentials exec:$place/cgi/fail", qr/${from}the command failed/],
+    ["DRSessionCredentials exec:$place/cgi/die", qr/${from}the command failed/],
+    ["DRSessionCredentials exec:$place/cgi/quiet",
+        qr/${from}the first line of the command $line/]);
+
+subtest 'a_password_that_everyone_may_read_is_warned_of' => sub {
+    my $warning = qr/DRSessionCredentials: .*can be read by everyone/;
+    my ($code, $out) = $tester->conftest('DRSessionCredentials file:pw/open');
+    is $code, 0, 'it is taken';
+    like $out, $warning, 'with a warning';
+    unlike $out, qr/S3cr3t/, 'that does not show it';
+    ($code, $out) = $tester->conftest('DRSessionCredentials file:pw/group');
+    is $code, 0, 'one for the group alone';
+    unlike $out, $warning, 'is not warned of';
+};
+
+my $guarded = start_redis(pass => 'p s#1', args => ['--requirepass', 'p s#1']);
+$guarded->cmd('ACL', 'SETUSER', 'app', 'on', '>app-pw', '~*', '+@all');
+my %pw = (lf => "p s#1\n", crlf => "p s#1\r\n", bare => 'p s#1',
+    two => "p s#1\nother\n", app => "app-pw\n", wrong => "wrong-pw\n");
+my $asks = start_httpd(start => 0);
+for my $which (keys %pw) {
+    $asks->add("pw/$which", $pw{$which});
+    chmod 0600, "$asks->{dir}/pw/$which";
+}
+my $asks_dir = $asks->dir;
+my $port = $guarded->port;
+my %vhost = (
+    inherits => '',
+    (map { $_ => "DRSessionCredentials file:pw/$_" } qw(lf crlf bare two wrong)),
+    absolute => "DRSessionCredentials file:$asks_dir/pw/lf",
+    user => 'DRSessionCredentials default file:pw/lf',
+    app => 'DRSessionCredentials app file:pw/app',
+    exec => "DRSessionCredentials \"exec:/bin/cat $asks_dir/pw/two\"",
+    quoted => q(DRSessionCredentials "exec:/bin/sh -c 'echo \"p s#1\"'"),
+    path => q(DRSessionCredentials "exec:printf '%s' 'p s#1'"),
+    noisy => q(DRSessionCredentials "exec:/bin/sh -c 'echo \"p s#1\";)
+        . q( seq 100000'"),
+    url => "DRSessionServer redis://app:app-pw\@127.0.0.1:$port",
+    url_wrong => "DRSessionServer redis://app:wrong-pw\@127.0.0.1:$port",
+    both => "DRSessionServer redis://app:wrong-pw\@127.0.0.1:$port\n"
+        . 'DRSessionCredentials file:pw/lf',
+);
+$asks->{conf} = "LogLevel trace8\nDRSession On\nDRSessionServer "
+    . $guarded->url('tcp') . "\nDRSessionCredentials app file:pw/app\n"
+    . within('Location /server-info', 'SetHandler server-info')
+    . within('Location /rest', "SetHandler drsession\nDRSessionAllow write *")
+    . join '', map { within('VirtualHost 127.0.0.1:' . $asks->port,
+        "ServerName $_\n$vhost{$_}") } sort keys %vhost;
+$asks->start;
+
+subtest 'a_password_comes_from_a_file_a_command_or_the_url' => sub {
+    for my $which (sort keys %vhost) {
+        my $wanted = $which =~ /wrong/ ? 'down' : 'ok';
+        is $asks->drs({ headers => { Host => $which } }, 'set a 1'), $wanted,
+            "$which: $wanted";
+    }
+};
+
+subtest 'no_password_is_shown' => sub {
+    my $page = $asks->get('/server-info', headers => { Host => 'lf' })->{body};
+    like $page, qr/DRSessionServer.*\*\*\*\@127\.0\.0\.1:$port/,
+        'mod_info has the directive';
+    unlike $page, qr/(?:app|wrong)-pw/, 'without its password';
+    for my $what (qw(-S -DDUMP_CONFIG -DDUMP_RUN_CFG -DDUMP_MODULES -M)) {
+        my ($code, $out) = $asks->conftest($asks->{conf}, $what);
+        is $code, 0, "httpd -t $what";
+        unlike $out, qr/(?:app|wrong)-pw/, 'shows none';
+        like $out, qr/DRSessionServer redis:\S+\@127/, 'but the rest'
+            if $what eq '-DDUMP_CONFIG';
+    }
+    my $r = $asks->request('PUT', '/rest/a', body => 1,
+        headers => { Host => 'wrong' });
+    is $r->{status}, 503, 'a refused password is 503';
+    unlike $r->{body}, qr/wrong-pw/, 'that does not say it';
+    like $asks->error_log, qr{drsession:error.*/rest/a}, 'and is logged';
+    unlike $asks->error_log, qr/p s#1|(?:app|wrong)-pw/, 'but not shown there';
+    like $asks->error_log, qr/:trace[4-8]\]/, 'which says a lot';
+};
+error_log_is_clean($asks, qr/\[drsession:error\]/);
+$_->stop for $asks, $guarded;
+
+subtest 'no_refusal_shows_a_password' => sub {
+    for my $text ((map { "DRSessionServer $_" } 'redis://u:S3cr3t@h:0',
+        'redis://u:S3cr3t%zz@h', 'redis://u:S3cr3t@h/x', 'redis://u:S3cr3t@',
+        'redis://u:S3@cr3t@h', 'redis://u:a/S3cr3t@h', 'redis:u:S3cr3t@h',
+        'rediss://u:S3cr3t@h', 'sentinel://u:S3cr3t@h/m', 'S3cr3t',
+        'http://u:S3cr3t@h', 'unix://u:S3cr3t@/x', 'unix:///x?pass=S3cr3t',
+        'redis://u:S3cr3t@h more', '"redis://u:S3cr3t @h"'),
+        within('Location /', 'DRSessionServer redis://u:S3cr3t@h'),
+        (map { "DRSessionCredentials $_" } 'S3cr3t', 'user S3cr3t',
+        'user S3cr3t more', 'file:S3cr3t', 'password:S3cr3t', 'exec:S3cr3t')) {
+        my ($code, $out) = $tester->conftest($text);
+        isnt $code, 0, "refused: $text";
+        like $out, qr/DRSession/, 'by name';
+        unlike $out, qr/S3|cr3t/, 'and not shown';
+    }
+};
+
+subtest 'a_command_that_hangs_is_given_up' => sub {
+    waitpid $hanging, 0;
+    isnt $? >> 8, 0, 'refused';
+    cmp_ok time - $hung_since, '<', 20, 'in time';
+    like DRS::Httpd::slurp("$place/hanging.out"),
+        qr/DRSessionCredentials: the command took longer than 10s/,
+        'in clear words';
+};
 
 done_testing;
