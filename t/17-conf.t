@@ -323,6 +323,9 @@ CONF
         . within('Location /sub/f.txt', 'DRSessionCookie location')
         . within(q(If "%{QUERY_STRING} == 'if'"), "DRSessionIdle 600\n"
             . 'DRSessionCookie if'))
+    . within("VirtualHost $host", "ServerName meets\n"
+        . within('Location /sub', 'DRSessionIdle 20000')
+        . within('Location /other', 'DRSessionMaxLifetime 1d'))
     . within("VirtualHost $host", "ServerName lists\nDRSessionExport d b\n"
         . "DRSessionAllow read d\n"
         . within('Location /cgi/env/env', 'DRSessionEnv SHOP')
@@ -352,6 +355,11 @@ subtest 'the_nearest_section_wins_setting_by_setting' => sub {
         ['own', '/sub/deep/x.txt', 'location: dir 400'],
         ['own', '/x.txt?if', 'vhost: if 600'],
         ['own', '/sub/deep/x.txt?if', 'location: if 600'];
+};
+
+subtest 'no_key_outlives_its_session_where_sections_meet' => sub {
+    like effective('meets', '/sub/x.txt'), qr/^server: server (?:8999|9000)$/,
+        'the lifetime has the last word';
 };
 
 # Names of the variables, names of the readable fields.
@@ -423,7 +431,8 @@ $folders->stop;
 
 # Where passwords come from. One that hangs is watched while others run.
 my $place = $tester->dir;
-my $hanging = DRS::Proc::spawn(log => "$place/hanging.out", argv => [
+my $hanging = DRS::Proc::spawn(log => "$place/hanging.out",
+    env => DRS::Httpd::env(), argv => [
     DRS::Httpd::program(), '-t', '-f', $tester->write_conf('hanging.conf',
         $tester->conf_text('DRSessionCredentials "exec:/bin/sleep 600"'))]);
 my $hung_since = time;
