@@ -49,7 +49,7 @@ static const apr_array_header_t *all_sections(const server_rec *s,
     return found;
 }
 
-static drs_conf_t *conf_of(const ap_conf_vector_t *section)
+static drs_conf_t *conf_of(ap_conf_vector_t *section)
 {
     return ap_get_module_config(section, &drsession_module);
 }
