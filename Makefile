@@ -44,7 +44,8 @@ $(BUILD)/test_%: $(BUILD)/t/unit/test_%.o $(ENGINE)
 	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(SYSTEM_LIBS) -lcmocka
 
 # Directives are tested without an httpd around them.
-$(BUILD)/test_conf: $(BUILD)/src/faces/drs_conf.o
+$(BUILD)/test_conf: $(BUILD)/src/faces/drs_conf.o \
+	$(BUILD)/src/faces/drs_words.o
 
 $(BUILD)/%.o: %.c | tools
 	@mkdir -p $(@D)

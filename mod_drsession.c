@@ -27,6 +27,7 @@
 #include <mod_log_config.h>
 #include <mod_rewrite.h>
 
+#include "drs_check.h"
 #include "drs_conf.h"
 #include "drs_cookie.h"
 #include "drs_env.h"
@@ -481,8 +482,7 @@ static int check_conf(apr_pool_t *p, apr_pool_t *log, apr_pool_t *temp,
     (void)p;
     (void)log;
     for (; s != NULL; s = s->next) {
-        why = drs_conf_check(ap_get_module_config(s->lookup_defaults,
-                                                  &drsession_module), temp);
+        why = drs_check_server(s, temp);
         if (why != NULL) {
             ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, "%s", why);
             return HTTP_INTERNAL_SERVER_ERROR;

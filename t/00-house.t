@@ -28,7 +28,7 @@ sub slurp {
 
 my @all;
 find({ no_chdir => 1, wanted => sub {
-    if (-d && m{^\./(?:\.git|build.*|t/fuzz/corpus)$}) {
+    if (m{^\./\.git$} || -d && m{^\./(?:build.*|t/fuzz/corpus)$}) {
         $File::Find::prune = 1;
         return;
     }

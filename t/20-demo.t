@@ -196,7 +196,8 @@ sub start_browser {
             qw(--headless --no-sandbox --disable-gpu --disable-quic
                --no-first-run --disable-background-networking
                --disable-component-update --disable-sync
-               --disable-dev-shm-usage --no-proxy-server), '--window-size=1200,1100',
+               --disable-dev-shm-usage --no-proxy-server
+               --remote-debugging-pipe), '--window-size=1200,1100',
             "--user-data-dir=$dir/profile" ] },
     } } });
     $web .= "/session/$made->{sessionId}";

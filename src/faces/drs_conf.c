@@ -85,9 +85,12 @@ void *drs_conf_merge_server(apr_pool_t *p, void *inherited, void *add)
     const drs_conf_server_t *base = inherited;
     drs_conf_server_t *conf = apr_pmemdup(p, add, sizeof(*conf));
 
+    /* User and password go together, and not with a url that has its own. */
+    if (conf->pass == NULL && (conf->url == NULL || conf->url->pass == NULL)) {
+        INHERIT(user, NULL);
+        INHERIT(pass, NULL);
+    }
     INHERIT(url, NULL);
-    INHERIT(user, NULL);
-    INHERIT(pass, NULL);
     INHERIT(connect, DRS_UNSET);
     INHERIT(command, DRS_UNSET);
     INHERIT(request, DRS_UNSET);
@@ -196,12 +199,20 @@ static drs_conf_server_t *server_of(const cmd_parms *cmd)
 
 static const char *set_server(cmd_parms *cmd, void *dir, const char *word)
 {
+    const drs_url_t *url;
     const char *why = NULL;
 
     (void)dir;
     if (drs_url_parse(word, &server_of(cmd)->url, &why, cmd->pool) !=
         APR_SUCCESS) {
         return apr_pstrcat(cmd->pool, cmd->cmd->name, ": ", why, NULL);
+    }
+    url = server_of(cmd)->url;
+    /* What mod_info and DUMP_CONFIG show is the text of the directive. */
+    if (url->user != NULL || url->pass != NULL) {
+        cmd->directive->args = apr_pstrcat(cmd->pool, "redis://***@",
+                                           url->name + strlen("redis://"),
+                                           NULL);
     }
     return NULL;
 }
@@ -250,6 +261,7 @@ static const char *set_timeout(cmd_parms *cmd, void *dir, const char *word)
 
 static const char *set_pool(cmd_parms *cmd, void *dir, const char *word)
 {
+    static const char alone[] = "Off stands alone, or max=N, idle=T, wait=T";
     drs_conf_server_t *conf = server_of(cmd);
     const char *value;
     const char *why;
@@ -257,9 +269,11 @@ static const char *set_pool(cmd_parms *cmd, void *dir, const char *word)
 
     (void)dir;
     if (ap_cstr_casecmp(word, "Off") == 0) {
+        if (conf->keep == 1) return drs_words_refuse(cmd, word, alone);
         conf->keep = 0;
         return NULL;
     }
+    if (conf->keep == 0) return drs_words_refuse(cmd, word, alone);
     conf->keep = 1;
     if ((value = drs_words_value(word, "max")) != NULL) {
         why = drs_words_number(cmd, value, 1, 100000, &n);
@@ -309,15 +323,6 @@ static const char *set_cookie(cmd_parms *cmd, void *dir, int argc,
     if (why != NULL) return apr_pstrcat(cmd->pool, cmd->cmd->name, " ",
                                         argv[0], ": ", why, NULL);
     conf->cookie = cookie;
-    return NULL;
-}
-
-const char *drs_conf_check(const drs_conf_t *conf, apr_pool_t *p)
-{
-    (void)p;
-    if (conf->lifetime > 0 && conf->idle > conf->lifetime) {
-        return "DRSessionMaxLifetime is shorter than DRSessionIdle";
-    }
     return NULL;
 }
 
@@ -420,7 +425,14 @@ static int is_reserved(const char *name, const char *env)
     return 0;
 }
 
-static const char *check_exports(const cmd_parms *cmd, const drs_conf_t *conf)
+static const char *refuse_export(const char *name, const char *why,
+                                 apr_pool_t *p)
+{
+    return apr_psprintf(p, "DRSessionExport: '%s' is not allowed here; %s",
+                        name, why);
+}
+
+static const char *check_exports(const drs_conf_t *conf, apr_pool_t *p)
 {
     const apr_array_header_t *list = conf->exports;
     const char *env = conf->env != NULL ? conf->env : "DRSESSION";
@@ -429,23 +441,31 @@ static const char *check_exports(const cmd_parms *cmd, const drs_conf_t *conf)
     int k;
 
     for (i = 0; list != NULL && i < list->nelts; i++) {
-        name = name_of(&APR_ARRAY_IDX(list, i, drs_export_t), env,
-                       cmd->temp_pool);
+        name = name_of(&APR_ARRAY_IDX(list, i, drs_export_t), env, p);
         if (!drs_words_is_variable(name) || is_reserved(name, env)) {
-            return drs_words_refuse(cmd, name, "a variable is letters, digits and "
-                            "'_', does not begin with HTTP_ and is none of "
-                            "the module's own; write field=NAME");
+            return refuse_export(name, "a variable is letters, digits and "
+                                 "'_', does not begin with HTTP_ and is none "
+                                 "of the module's own; write field=NAME", p);
         }
         for (k = 0; k < i; k++) {
             if (ap_cstr_casecmp(name, name_of(&APR_ARRAY_IDX(list, k,
                                                              drs_export_t),
-                                              env, cmd->temp_pool)) == 0) {
-                return drs_words_refuse(cmd, name, "two fields would become this "
-                                "variable; case does not tell them apart");
+                                              env, p)) == 0) {
+                return refuse_export(name, "two fields would become this "
+                                     "variable; case does not tell them "
+                                     "apart", p);
             }
         }
     }
     return NULL;
+}
+
+const char *drs_conf_check(const drs_conf_t *conf, apr_pool_t *p)
+{
+    if (conf->lifetime > 0 && conf->idle > conf->lifetime) {
+        return "DRSessionMaxLifetime is shorter than DRSessionIdle";
+    }
+    return check_exports(conf, p);
 }
 
 static const char *set_export(cmd_parms *cmd, void *dir, const char *word)
@@ -465,19 +485,19 @@ static const char *set_export(cmd_parms *cmd, void *dir, const char *word)
     one = apr_array_push(conf->exports);
     one->field = apr_pstrmemdup(cmd->pool, word, len);
     one->name = equals != NULL ? equals + 1 : NULL;
-    return check_exports(cmd, conf);
+    return drs_conf_check(conf, cmd->pool);
 }
 
 static const char *set_env(cmd_parms *cmd, void *dir, const char *word)
 {
     drs_conf_t *conf = dir;
 
-    if (!drs_words_is_variable(word) || strcmp(word, "HTTP") == 0 ||
+    if (!drs_words_is_variable(word) ||
         ap_cstr_casecmp(word, "HTTP") == 0) {
         return drs_words_refuse(cmd, word, "letters, digits and '_', not HTTP");
     }
     conf->env = word;
-    return check_exports(cmd, conf);
+    return drs_conf_check(conf, cmd->pool);
 }
 
 static drs_allow_t *allow_of(drs_conf_t *conf, apr_pool_t *p)
@@ -501,6 +521,9 @@ static const char *set_allow(cmd_parms *cmd, void *dir, int argc,
         allow->end = 1;
         return NULL;
     }
+    /* The most that httpd reads of a line. */
+    if (argc >= 64) return drs_words_refuse(cmd, argv[0], "more than 63 "
+                                            "words; write further lines");
     if (argc < 2 || (!write && ap_cstr_casecmp(argv[0], "read") != 0)) {
         return drs_words_refuse(cmd, argc > 0 ? argv[0] : "",
                         "read FIELD..., write FIELD..., * for all, or end");
@@ -509,8 +532,10 @@ static const char *set_allow(cmd_parms *cmd, void *dir, int argc,
         if (strcmp(argv[i], "*") == 0) {
             *(write ? &allow->write_all : &allow->read_all) = 1;
         }
-        else if (strlen(argv[i]) - 1 >= DRS_FIELD_MAX) {
-            return drs_words_refuse(cmd, argv[i], "a field name is 1 to 255 bytes");
+        else if (strlen(argv[i]) - 1 >= DRS_FIELD_MAX ||
+                 !drs_codec_is_utf8(argv[i], strlen(argv[i]))) {
+            return drs_words_refuse(cmd, argv[i], "a field name is 1 to 255 "
+                                    "bytes of UTF-8");
         }
         else {
             APR_ARRAY_PUSH(write ? allow->write : allow->read,
