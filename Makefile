@@ -113,24 +113,24 @@ run-bench: $(MODULE) $(BUILD)/bench_verbs
 $(BUILD)/bench_verbs: $(BUILD)/bench/verbs.o $(ENGINE)
 	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(SYSTEM_LIBS)
 
-install: all
+install: all install-lua
 	install -d $(DESTDIR)$(MODULE_DIR) $(DESTDIR)$(INCLUDEDIR)
 	install -m 644 $(MODULE) $(DESTDIR)$(MODULE_DIR)/
 	install -m 644 include/mod_drsession.h $(DESTDIR)$(INCLUDEDIR)/
-	if [ -e $(LUA_MODULE) ]; then \
-	    install -d $(DESTDIR)$(LUA_DIR); \
-	    install -m 644 $(LUA_MODULE) $(DESTDIR)$(LUA_DIR)/; \
-	fi
 	if [ -d $(MODS) ]; then \
 	    install -d $(DESTDIR)$(MODS); \
 	    install -m 644 conf/drsession.load conf/drsession.conf \
 	        $(DESTDIR)$(MODS)/; \
 	fi
 
+install-lua: lua
+	$(if $(and $(LUA),$(LUA_PC)),install -d $(DESTDIR)$(LUA_DIR) && \
+	    install -m 644 $(LUA_MODULE) $(DESTDIR)$(LUA_DIR)/)
+
 clean:
 	rm -rf build build-san
 
-.PHONY: all lua check prove demo demo-stop bench run-bench install deps fresh clean
+.PHONY: all lua check prove demo demo-stop bench run-bench install install-lua deps fresh clean
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

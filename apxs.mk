@@ -28,7 +28,8 @@ LUA_PC = $(call ask,LUA_PC,for name in lua$(LUA) lua-$(LUA) lua; do \
 	grep -q '^$(LUA)\.' && echo $$name && break; done)
 LUA_CFLAGS = $(call ask,LUA_CFLAGS,$(PKG_CONFIG) --cflags $(LUA_PC))
 LUA_LINK = $(call ask,LUA_LINK,$(PKG_CONFIG) --libs $(LUA_PC) apr-1)
-LUA_DIR = $(call ask,LUA_DIR,$(PKG_CONFIG) --variable=INSTALL_CMOD $(LUA_PC))
+LUA_DIR = $(call ask,LUA_DIR,dir=$$($(PKG_CONFIG) --variable=INSTALL_CMOD \
+	$(LUA_PC)); echo "$${dir:-/usr/local/lib/lua/$(LUA)}")
 comma = ,
 
 # Say what is missing rather than let the compiler guess.
