@@ -30,12 +30,29 @@ ENGINE = $(patsubst %.c,$(BUILD)/%.o,$(wildcard src/engine/*.c))
 FACES = $(patsubst %.c,$(BUILD)/%.o,$(wildcard src/faces/*.c))
 UNITS = $(patsubst t/unit/%.c,$(BUILD)/%,$(wildcard t/unit/test_*.c))
 MODULE = $(BUILD)/mod_drsession.so
+LUA_MODULE = $(BUILD)/lua/drsession.so
+LUA_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard src/lua/*.c))
 TESTMOD = $(patsubst t/mods/%.c,$(BUILD)/%.so,$(wildcard t/mods/*.c))
 
-all: $(MODULE)
+all: $(MODULE) lua
 
 $(MODULE): $(BUILD)/mod_drsession.o $(FACES) $(ENGINE)
 	$(CC) -shared $(SANITIZE) $(LDFLAGS) -o $@ $^ $(SYSTEM_LIBS)
+
+# Without mod_lua or the headers of its Lua all the rest is built.
+lua: tools
+	$(if $(LUA),$(if $(LUA_PC),@$(MAKE) --no-print-directory $(LUA_MODULE),\
+	    @echo "No Lua face: mod_lua uses Lua $(LUA), whose headers are" \
+	        "missing (liblua$(LUA)-dev)"),\
+	    @echo "No Lua face: no mod_lua with Lua 5.3 or 5.4 here")
+
+# Never unloaded: the cleanup of a request outlives the script's interpreter.
+$(LUA_MODULE): $(LUA_OBJECTS)
+	@mkdir -p $(@D)
+	$(CC) -shared -Wl,-z,nodelete $(SANITIZE) $(LDFLAGS) -o $@ $^ \
+	    $(LUA_LINK) -lpthread
+
+$(LUA_OBJECTS): ALL_CFLAGS += $(patsubst -I%,-isystem %,$(LUA_CFLAGS))
 
 $(BUILD)/mod_%.so: $(BUILD)/t/mods/mod_%.o
 	$(CC) -shared $(SANITIZE) $(LDFLAGS) -o $@ $^
@@ -56,6 +73,7 @@ ASAN = $(firstword $(wildcard $(foreach lib,libasan.so \
 	$(shell $(CC) -print-file-name=$(lib)))))
 VALGRIND_RUN = valgrind -q --error-exitcode=9 --leak-check=full
 TEST_ENV = CMOCKA_MESSAGE_OUTPUT=TAP DRS_BUILD=$(CURDIR)/$(BUILD) \
+	DRS_LUA=$(CURDIR)/$(LUA_MODULE) \
 	DRS_MODULE=$(CURDIR)/$(MODULE) \
 	$(if $(SAN),DRS_PRELOAD=$(ASAN) ASAN_OPTIONS=detect_leaks=0 \
 	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1) \
@@ -68,7 +86,7 @@ check:
 	@sh conf/packages check
 	@$(MAKE) --no-print-directory prove
 
-prove: $(MODULE) $(TESTMOD) $(UNITS)
+prove: $(MODULE) lua $(TESTMOD) $(UNITS)
 	$(if $(VALGRIND),@$(TEST_ENV) prove -e '$(VALGRIND_RUN)' $(UNITS))
 	@$(TEST_ENV) prove --timer $(UNITS) $(TESTS)
 
@@ -98,7 +116,7 @@ run-bench: $(MODULE) $(BUILD)/bench_verbs
 $(BUILD)/bench_verbs: $(BUILD)/bench/verbs.o $(ENGINE)
 	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(SYSTEM_LIBS)
 
-install: $(MODULE)
+install: all install-lua
 	install -d $(DESTDIR)$(MODULE_DIR) $(DESTDIR)$(INCLUDEDIR)
 	install -m 644 $(MODULE) $(DESTDIR)$(MODULE_DIR)/
 	install -m 644 include/mod_drsession.h $(DESTDIR)$(INCLUDEDIR)/
@@ -108,10 +126,14 @@ install: $(MODULE)
 	        $(DESTDIR)$(MODS)/; \
 	fi
 
+install-lua: lua
+	$(if $(and $(LUA),$(LUA_PC)),install -d $(DESTDIR)$(LUA_DIR) && \
+	    install -m 644 $(LUA_MODULE) $(DESTDIR)$(LUA_DIR)/)
+
 clean:
 	rm -rf build build-san
 
-.PHONY: all check prove demo demo-stop bench run-bench install deps fresh clean
+.PHONY: all lua check prove demo demo-stop bench run-bench install install-lua deps fresh clean
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

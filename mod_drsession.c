@@ -38,6 +38,7 @@
 #include "drs_rest.h"
 #include "drs_route.h"
 #include "drs_session.h"
+#include "drs_turn.h"
 
 APLOG_USE_MODULE(drsession);
 
@@ -511,6 +512,7 @@ static void register_hooks(apr_pool_t *p)
                               AP_FTYPE_CONTENT_SET);
     ap_register_provider(p, DRS_API_GROUP, DRS_API_NAME, DRS_API_VERSION,
                          &api);
+    drs_turn_register(p);
 }
 
 module AP_MODULE_DECLARE_DATA drsession_module = {
