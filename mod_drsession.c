@@ -25,9 +25,11 @@
 #include <http_request.h>
 #include <httpd.h>
 
+#include "drs_child.h"
 #include "drs_conf.h"
 #include "drs_cookie.h"
 #include "drs_env.h"
+#include "drs_handoff.h"
 #include "drs_rest.h"
 #include "drs_route.h"
 #include "drs_session.h"
@@ -46,6 +48,7 @@ typedef struct binding_t {
     drs_env_memory_t memory;
     int used;                /* the response depends on the session */
     int announced;           /* it carries our Set-Cookie */
+    const char *shared;      /* prefix of the variables a child got; or NULL */
     struct binding_t *next;
 } binding_t;
 
@@ -309,26 +312,80 @@ static const drs_api_t api = {
 
 /* Hooks, in the order in which a request meets them. */
 
-static int fix_up(request_rec *r)
+/* Verify, export, hand over: what is before the handler, in one trip. */
+static apr_status_t export_session(request_rec *r, binding_t *binding)
 {
-    binding_t *binding = NULL;
+    const drs_conf_t *conf = &binding->conf;
+    const char *url = drs_conf_child_url(conf, server_conf(r));
     apr_status_t rv;
 
+    if (conf->exports == NULL && url == NULL) return APR_SUCCESS;
+
+    rv = drs_env_export(r, conf, binding->session, &binding->memory,
+                        find_initial(r)->pool);
+    if (rv != APR_SUCCESS || url == NULL) return rv;
+
+    rv = drs_child_export(r, conf, url, binding->session);
+    if (rv == DRS_EREADONLY) return APR_SUCCESS;
+    if (rv == APR_SUCCESS) binding->shared = conf->env;
+    return rv;
+}
+
+static int fix_up(request_rec *r)
+{
+    binding_t *binding = first_binding(r);
+    const char *word;
+    apr_status_t rv;
+    int status;
+
+    for (; binding != NULL; binding = binding->next) {
+        if (binding->shared != NULL) drs_child_clear(r, binding->shared);
+    }
     if (open_binding(r, &binding) != APR_SUCCESS) return DECLINED;
 
     drs_env_clear(r, &binding->conf);
-    if (binding->conf.exports == NULL) return DECLINED;
-
-    rv = drs_env_export(r, &binding->conf, binding->session, &binding->memory,
-                        find_initial(r)->pool);
+    rv = export_session(r, binding);
     if (rv == APR_SUCCESS) return DECLINED;
 
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                  "%s: DRSessionExport has no answer: %s", r->uri,
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "%s: %s: %s", r->uri,
+                  binding->conf.exports != NULL
+                      ? "DRSessionExport has no answer"
+                      : "DRSessionChildAccess has no session",
                   drs_session_error(binding->session));
     if (binding->conf.pass) return DECLINED;
-    apr_table_setn(r->err_headers_out, "Retry-After", "1");
-    return HTTP_SERVICE_UNAVAILABLE;
+    status = drs_rest_status(rv, &word);
+    if (rv == DRS_EDOWN) {
+        apr_table_setn(r->err_headers_out, "Retry-After", "1");
+    }
+    return status;
+}
+
+/* From here on a child may run: what was read before it is old. */
+static void expect_child(request_rec *r)
+{
+    binding_t *binding = first_binding(r);
+
+    for (; binding != NULL; binding = binding->next) {
+        if (drs_handoff_is_given(binding->session)) {
+            drs_handoff_expect_changes(binding->session);
+        }
+    }
+}
+
+/* The response is out and its children are done. */
+static int settle(request_rec *r)
+{
+    binding_t *binding = first_binding(r);
+
+    for (; binding != NULL; binding = binding->next) {
+        if (drs_handoff_is_given(binding->session) &&
+            drs_handoff_settle(binding->session) != APR_SUCCESS) {
+            ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                          "%s: DRSessionChildAccess cannot set the expiry: "
+                          "%s", r->uri, drs_session_error(binding->session));
+        }
+    }
+    return DECLINED;
 }
 
 /* A redirect or an error document has filters of its own. */
@@ -430,6 +487,8 @@ static void register_hooks(apr_pool_t *p)
 {
     /* After mod_rewrite has set variables, before SetEnv has the last word. */
     ap_hook_fixups(fix_up, NULL, NULL, APR_HOOK_FIRST + 5);
+    ap_hook_insert_filter(expect_child, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_log_transaction(settle, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_handler(handle, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_insert_filter(insert_guard, NULL, NULL, APR_HOOK_LAST);
     ap_hook_insert_error_filter(insert_error_guard, NULL, NULL,

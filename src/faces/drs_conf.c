@@ -22,6 +22,8 @@ static const drs_cookie_t default_cookie = {
     DRS_SECURE_AUTO, 1, 0
 };
 
+static const char default_url[] = "redis://127.0.0.1:6379/0";
+
 void *drs_conf_create_dir(apr_pool_t *p, char *dir)
 {
     drs_conf_t *conf = apr_pcalloc(p, sizeof(*conf));
@@ -53,6 +55,7 @@ void *drs_conf_merge_dir(apr_pool_t *p, void *inherited, void *add)
     INHERIT(exports, NULL);
     INHERIT(allow, NULL);
     INHERIT(env, NULL);
+    INHERIT(child, NULL);
     INHERIT(idle, DRS_UNSET);
     INHERIT(lifetime, DRS_UNSET);
     INHERIT(value_max, DRS_UNSET);
@@ -109,6 +112,7 @@ void drs_conf_fill_dir(const drs_conf_t *conf, drs_conf_t *out)
     DEFAULT(cookie, NULL, &default_cookie);
     DEFAULT(codec, NULL, &drs_codec_json);
     DEFAULT(env, NULL, "DRSESSION");
+    DEFAULT(child, NULL, DRS_CHILD_OFF);
     DEFAULT(idle, DRS_UNSET, 0);
     DEFAULT(lifetime, DRS_UNSET, 0);
     DEFAULT(value_max, DRS_UNSET, 1024 * 1024);
@@ -134,7 +138,7 @@ const drs_route_conf_t *drs_conf_route(const drs_conf_server_t *conf,
 
     route->server.url = conf->url;
     if (conf->url == NULL &&
-        drs_url_parse("redis://127.0.0.1:6379/0", &route->server.url, &why,
+        drs_url_parse(default_url, &route->server.url, &why,
                       p) != APR_SUCCESS) {
         return NULL;
     }
@@ -161,6 +165,14 @@ void drs_conf_terms(const drs_conf_t *dir, const drs_conf_server_t *server,
     terms->strict = dir->strict;
     terms->readonly = dir->mode == DRS_MODE_READONLY;
     terms->touch = dir->touch;
+}
+
+const char *drs_conf_child_url(const drs_conf_t *dir,
+                               const drs_conf_server_t *server)
+{
+    if (strcmp(dir->child, DRS_CHILD_OFF) == 0) return NULL;
+    if (strcmp(dir->child, DRS_CHILD_ON) != 0) return dir->child;
+    return server->url != NULL ? server->url->name : default_url;
 }
 
 apr_interval_time_t drs_conf_budget(const drs_conf_server_t *server)
@@ -479,6 +491,29 @@ static const char *set_env(cmd_parms *cmd, void *dir, const char *word)
     return check_exports(cmd, conf);
 }
 
+static const char *set_child(cmd_parms *cmd, void *dir, const char *word)
+{
+    drs_conf_t *conf = dir;
+    const drs_url_t *url = NULL;
+    const char *why = NULL;
+
+    if (ap_cstr_casecmp(word, "On") == 0) {
+        conf->child = DRS_CHILD_ON;
+    }
+    else if (ap_cstr_casecmp(word, "Off") == 0) {
+        conf->child = DRS_CHILD_OFF;
+    }
+    else if (drs_url_parse(word, &url, &why, cmd->pool) == APR_SUCCESS) {
+        conf->child = word;
+    }
+    else {
+        /* Not repeated: it may hold a password. */
+        return apr_pstrcat(cmd->pool, cmd->cmd->name,
+                           ": neither On, Off nor a url: ", why, NULL);
+    }
+    return NULL;
+}
+
 static drs_allow_t *allow_of(drs_conf_t *conf, apr_pool_t *p)
 {
     if (conf->allow == NULL) {
@@ -555,6 +590,9 @@ const command_rec drs_conf_directives[] = {
         "prefix of exported variables; default DRSESSION"),
     AP_INIT_ITERATE("DRSessionExport", set_export, NULL, ANYWHERE,
         "fields to export, FIELD or FIELD=NAME; default none"),
+    AP_INIT_TAKE1("DRSessionChildAccess", set_child, NULL, ANYWHERE,
+        "On, Off (default) or a url of Redis: whether CGI and FastCGI "
+        "programs get the session's key"),
     AP_INIT_TAKE_ARGV("DRSessionAllow", set_allow, NULL, ANYWHERE,
         "what the handler drsession may do: read or write FIELD... or *, "
         "or end; default nothing"),

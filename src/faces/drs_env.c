@@ -49,15 +49,20 @@ void drs_env_clear(request_rec *r, const drs_conf_t *conf)
     }
 }
 
+static apr_size_t count_exports(const drs_conf_t *conf)
+{
+    return conf->exports != NULL ? (apr_size_t)conf->exports->nelts : 0;
+}
+
 /* Make plain text of what was read; a value unfit for it is left out. */
 static void fill_texts(request_rec *r, const drs_conf_t *conf,
                        const char *const *json, drs_env_memory_t *memory,
                        apr_pool_t *p)
 {
     const char *why = NULL;
-    int i;
+    apr_size_t i;
 
-    for (i = 0; i < conf->exports->nelts; i++) {
+    for (i = 0; i < count_exports(conf); i++) {
         memory->texts[i] = NULL;
         if (json[i] == NULL) continue;
         if (drs_codec_plain(json[i], strlen(json[i]), &memory->texts[i], &why,
@@ -75,16 +80,16 @@ static void read_fields(request_rec *r, const drs_conf_t *conf,
                         drs_session_t *session, drs_env_memory_t *memory,
                         apr_pool_t *p)
 {
-    apr_size_t n = (apr_size_t)conf->exports->nelts;
-    const char **fields = apr_palloc(p, n * sizeof(*fields));
-    const char **json = apr_palloc(p, n * sizeof(*json));
+    apr_size_t n = count_exports(conf);
+    const char **fields = apr_palloc(p, (n + 1) * sizeof(*fields));
+    const char **json = apr_palloc(p, (n + 1) * sizeof(*json));
     apr_size_t i;
 
     for (i = 0; i < n; i++) {
         fields[i] = APR_ARRAY_IDX(conf->exports, i, drs_export_t).field;
     }
     memory->exports = conf->exports;
-    memory->texts = apr_pcalloc(p, n * sizeof(*memory->texts));
+    memory->texts = apr_pcalloc(p, (n + 1) * sizeof(*memory->texts));
     memory->changes = drs_session_changes(session);
     memory->rv = drs_session_view(session, fields, (int)n, json,
                                   &memory->live, p);
@@ -96,9 +101,9 @@ apr_status_t drs_env_export(request_rec *r, const drs_conf_t *conf,
                             apr_pool_t *p)
 {
     const char *status = "unavailable";
-    int i;
+    apr_size_t i;
 
-    if (memory->exports != conf->exports ||
+    if (memory->texts == NULL || memory->exports != conf->exports ||
         memory->changes != drs_session_changes(session)) {
         read_fields(r, conf, session, memory, p);
     }
@@ -107,7 +112,7 @@ apr_status_t drs_env_export(request_rec *r, const drs_conf_t *conf,
                    apr_pstrcat(r->pool, conf->env, "_STATUS", NULL), status);
     if (memory->rv != APR_SUCCESS) return memory->rv;
 
-    for (i = 0; i < conf->exports->nelts; i++) {
+    for (i = 0; i < count_exports(conf); i++) {
         if (memory->texts[i] == NULL) continue;
         apr_table_setn(r->subprocess_env,
                        name_of(&APR_ARRAY_IDX(conf->exports, i, drs_export_t),
