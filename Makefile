@@ -26,15 +26,20 @@ ALL_CFLAGS = -std=c99 -D_GNU_SOURCE -fPIC -pthread -fvisibility=hidden \
 	-Iinclude -Isrc/engine -Isrc/faces $(SYSTEM_INCLUDES)
 
 ENGINE = $(patsubst %.c,$(BUILD)/%.o,$(wildcard src/engine/*.c))
+CLI = $(patsubst %.c,$(BUILD)/%.o,$(wildcard src/cli/*.c))
 FACES = $(patsubst %.c,$(BUILD)/%.o,$(wildcard src/faces/*.c))
 UNITS = $(patsubst t/unit/%.c,$(BUILD)/%,$(wildcard t/unit/test_*.c))
 MODULE = $(BUILD)/mod_drsession.so
+COMMAND = $(BUILD)/drsession
 TESTMOD = $(patsubst t/mods/%.c,$(BUILD)/%.so,$(wildcard t/mods/*.c))
 
-all: $(MODULE)
+all: $(MODULE) $(COMMAND)
 
 $(MODULE): $(BUILD)/mod_drsession.o $(FACES) $(ENGINE)
 	$(CC) -shared $(SANITIZE) $(LDFLAGS) -o $@ $^ $(SYSTEM_LIBS)
+
+$(COMMAND): $(CLI) $(ENGINE)
+	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(SYSTEM_LIBS)
 
 $(BUILD)/mod_drstest.so: $(BUILD)/t/mods/mod_drstest.o
 	$(CC) -shared $(SANITIZE) $(LDFLAGS) -o $@ $^
@@ -65,7 +70,7 @@ check:
 	@sh conf/packages check
 	@$(MAKE) --no-print-directory prove
 
-prove: $(MODULE) $(TESTMOD) $(UNITS)
+prove: $(MODULE) $(COMMAND) $(TESTMOD) $(UNITS)
 	$(if $(VALGRIND),@$(TEST_ENV) prove -e '$(VALGRIND_RUN)' $(UNITS))
 	@$(TEST_ENV) prove --timer $(UNITS) $(TESTS)
 
@@ -95,9 +100,12 @@ run-bench: $(MODULE) $(BUILD)/bench_verbs
 $(BUILD)/bench_verbs: $(BUILD)/bench/verbs.o $(ENGINE)
 	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(SYSTEM_LIBS)
 
-install: $(MODULE)
-	install -d $(DESTDIR)$(MODULE_DIR) $(DESTDIR)$(INCLUDEDIR)
+install: $(MODULE) $(COMMAND)
+	install -d $(DESTDIR)$(MODULE_DIR) $(DESTDIR)$(INCLUDEDIR) \
+	    $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1
 	install -m 644 $(MODULE) $(DESTDIR)$(MODULE_DIR)/
+	install -m 755 $(COMMAND) $(DESTDIR)$(BINDIR)/
+	install -m 644 docs/drsession.1 $(DESTDIR)$(MANDIR)/man1/
 	install -m 644 include/mod_drsession.h $(DESTDIR)$(INCLUDEDIR)/
 	if [ -d $(MODS) ]; then \
 	    install -d $(DESTDIR)$(MODS); \
