@@ -27,14 +27,16 @@ ALL_CFLAGS = -std=c99 -D_GNU_SOURCE -fPIC -pthread -fvisibility=hidden \
 	-Iinclude -Isrc/engine -Isrc/faces $(SYSTEM_INCLUDES)
 
 ENGINE = $(patsubst %.c,$(BUILD)/%.o,$(wildcard src/engine/*.c))
+CLI = $(patsubst %.c,$(BUILD)/%.o,$(wildcard src/cli/*.c))
 FACES = $(patsubst %.c,$(BUILD)/%.o,$(wildcard src/faces/*.c))
 UNITS = $(patsubst t/unit/%.c,$(BUILD)/%,$(wildcard t/unit/test_*.c))
 MODULE = $(BUILD)/mod_drsession.so
 LUA_MODULE = $(BUILD)/lua/drsession.so
 LUA_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard src/lua/*.c))
+COMMAND = $(BUILD)/drsession
 TESTMOD = $(patsubst t/mods/%.c,$(BUILD)/%.so,$(wildcard t/mods/*.c))
 
-all: $(MODULE) lua
+all: $(MODULE) $(COMMAND) lua
 
 $(MODULE): $(BUILD)/mod_drsession.o $(FACES) $(ENGINE)
 	$(CC) -shared $(SANITIZE) $(LDFLAGS) -o $@ $^ $(SYSTEM_LIBS)
@@ -54,6 +56,9 @@ $(LUA_MODULE): $(LUA_OBJECTS)
 
 $(LUA_OBJECTS): ALL_CFLAGS += $(patsubst -I%,-isystem %,$(LUA_CFLAGS))
 
+$(COMMAND): $(CLI) $(ENGINE)
+	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(SYSTEM_LIBS)
+
 $(BUILD)/mod_%.so: $(BUILD)/t/mods/mod_%.o
 	$(CC) -shared $(SANITIZE) $(LDFLAGS) -o $@ $^
 
@@ -62,7 +67,7 @@ $(BUILD)/test_%: $(BUILD)/t/unit/test_%.o $(ENGINE)
 
 # Directives are tested without an httpd around them.
 $(BUILD)/test_conf: $(BUILD)/src/faces/drs_conf.o \
-	$(BUILD)/src/faces/drs_words.o
+	$(BUILD)/src/faces/drs_lists.o $(BUILD)/src/faces/drs_words.o
 
 $(BUILD)/%.o: %.c | tools
 	@mkdir -p $(@D)
@@ -86,7 +91,7 @@ check:
 	@sh conf/packages check
 	@$(MAKE) --no-print-directory prove
 
-prove: $(MODULE) lua $(TESTMOD) $(UNITS)
+prove: $(MODULE) $(COMMAND) lua $(TESTMOD) $(UNITS)
 	$(if $(VALGRIND),@$(TEST_ENV) prove -e '$(VALGRIND_RUN)' $(UNITS))
 	@$(TEST_ENV) prove --timer $(UNITS) $(TESTS)
 
@@ -117,8 +122,11 @@ $(BUILD)/bench_verbs: $(BUILD)/bench/verbs.o $(ENGINE)
 	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(SYSTEM_LIBS)
 
 install: all install-lua
-	install -d $(DESTDIR)$(MODULE_DIR) $(DESTDIR)$(INCLUDEDIR)
+	install -d $(DESTDIR)$(MODULE_DIR) $(DESTDIR)$(INCLUDEDIR) \
+	    $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1
 	install -m 644 $(MODULE) $(DESTDIR)$(MODULE_DIR)/
+	install -m 755 $(COMMAND) $(DESTDIR)$(BINDIR)/
+	install -m 644 docs/drsession.1 $(DESTDIR)$(MANDIR)/man1/
 	install -m 644 include/mod_drsession.h $(DESTDIR)$(INCLUDEDIR)/
 	if [ -d $(MODS) ]; then \
 	    install -d $(DESTDIR)$(MODS); \

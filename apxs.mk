@@ -10,6 +10,8 @@ LIBS_NEEDED = hiredis jansson apr-1 apr-util-1
 ask = $(eval $(1) := $(shell $(2)))$($(1))
 
 HTTPD_INCLUDE = $(call ask,HTTPD_INCLUDE,$(APXS) -q INCLUDEDIR)
+BINDIR = $(call ask,BINDIR,$(APXS) -q BINDIR)
+MANDIR = $(call ask,MANDIR,$(APXS) -q MANDIR)
 MODULE_DIR = $(call ask,MODULE_DIR,$(APXS) -q LIBEXECDIR)
 LIBS_CFLAGS = $(call ask,LIBS_CFLAGS,$(PKG_CONFIG) --cflags $(LIBS_NEEDED))
 LIBS_LINK = $(call ask,LIBS_LINK,$(PKG_CONFIG) --libs $(LIBS_NEEDED))

@@ -28,10 +28,12 @@
 #include <mod_rewrite.h>
 
 #include "drs_check.h"
+#include "drs_child.h"
 #include "drs_conf.h"
 #include "drs_cookie.h"
 #include "drs_env.h"
 #include "drs_expr.h"
+#include "drs_handoff.h"
 #include "drs_log.h"
 #include "drs_lookup.h"
 #include "drs_reply.h"
@@ -55,6 +57,7 @@ typedef struct binding_t {
     drs_lookup_memory_t lookups;
     int used;                /* the response depends on the session */
     int announced;           /* it carries our Set-Cookie */
+    const char *shared;      /* prefix of the variables a child got; or NULL */
     struct binding_t *next;
 } binding_t;
 
@@ -285,27 +288,76 @@ static int refuse(request_rec *r, apr_status_t rv)
     return drs_rest_status(rv, &word);
 }
 
-static int fix_up(request_rec *r)
+/* Verify, export, hand over: what is before the handler, in one trip. */
+static apr_status_t export_session(request_rec *r, binding_t *binding)
 {
-    binding_t *binding = NULL;
+    const drs_conf_t *conf = &binding->conf;
+    const char *url = drs_conf_child_url(conf, server_conf(r));
     apr_status_t rv;
 
+    if (conf->exports == NULL && url == NULL) return APR_SUCCESS;
+
+    rv = drs_env_export(r, conf, binding->session, &binding->memory,
+                        find_initial(r)->pool);
+    if (rv != APR_SUCCESS || url == NULL) return rv;
+
+    rv = drs_child_export(r, conf, url, binding->session);
+    if (rv == DRS_EREADONLY) return APR_SUCCESS;
+    if (rv == APR_SUCCESS) binding->shared = conf->env;
+    return rv;
+}
+
+static int fix_up(request_rec *r)
+{
+    binding_t *binding = first_binding(r);
+    apr_status_t rv;
+
+    for (; binding != NULL; binding = binding->next) {
+        if (binding->shared != NULL) drs_child_clear(r, binding->shared);
+    }
     if (open_binding(r, &binding) != APR_SUCCESS) return DECLINED;
 
     drs_env_clear(r, &binding->conf);
     if (binding->lookups.failed != APR_SUCCESS && !binding->conf.pass) {
         return refuse(r, binding->lookups.failed);
     }
-    if (binding->conf.exports == NULL) return DECLINED;
-
-    rv = drs_env_export(r, &binding->conf, binding->session, &binding->memory,
-                        find_initial(r)->pool);
+    rv = export_session(r, binding);
     if (rv == APR_SUCCESS) return DECLINED;
 
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                  "%s: DRSessionExport has no answer: %s", r->uri,
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "%s: %s: %s", r->uri,
+                  binding->conf.exports != NULL
+                      ? "DRSessionExport has no answer"
+                      : "DRSessionChildAccess has no session",
                   drs_session_error(binding->session));
     return binding->conf.pass ? DECLINED : refuse(r, rv);
+}
+
+/* From here on a child may run: what was read before it is old. */
+static void expect_child(request_rec *r)
+{
+    binding_t *binding = first_binding(r);
+
+    for (; binding != NULL; binding = binding->next) {
+        if (drs_handoff_is_given(binding->session)) {
+            drs_handoff_expect_changes(binding->session);
+        }
+    }
+}
+
+/* The response is out and its children are done. */
+static int settle(request_rec *r)
+{
+    binding_t *binding = first_binding(r);
+
+    for (; binding != NULL; binding = binding->next) {
+        if (drs_handoff_is_given(binding->session) &&
+            drs_handoff_settle(binding->session) != APR_SUCCESS) {
+            ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                          "%s: DRSessionChildAccess cannot set the expiry: "
+                          "%s", r->uri, drs_session_error(binding->session));
+        }
+    }
+    return DECLINED;
 }
 
 /* A redirect or an error document has filters of its own. */
@@ -502,6 +554,8 @@ static void register_hooks(apr_pool_t *p)
     ap_register_auth_provider(p, AUTHZ_PROVIDER_GROUP, DRS_EXPR_PROVIDER,
                               AUTHZ_PROVIDER_VERSION, &require_provider,
                               AP_AUTH_INTERNAL_PER_CONF);
+    ap_hook_insert_filter(expect_child, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_log_transaction(settle, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_handler(handle, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_insert_filter(insert_guard, NULL, NULL, APR_HOOK_LAST);
     ap_hook_insert_error_filter(insert_error_guard, NULL, NULL,

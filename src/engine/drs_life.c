@@ -7,6 +7,11 @@
  *     bound, unseen --reply shows the key--> bound, seen
  *     bound, unseen --reply shows no key --> unborn (the id was nothing)
  *     bound, seen   --write finds no key --> DRS_EGONE (someone ended it)
+ *
+ * Given to a child (drs_handoff), an id has its cookie before its key:
+ *
+ *     unborn --give--> bound, fresh --first write--> bound, seen
+ *     bound, fresh --reply shows no key--> as it was: nobody wrote yet
  */
 #include "drs_life.h"
 
@@ -37,6 +42,8 @@ void drs_life_forget(drs_session_t *session)
 {
     drs_life_set_id(session, NULL);
     session->seen = 0;
+    session->given = 0;
+    session->fresh = 0;
 }
 
 /* Milliseconds that the session has to live by its birth; -1 = no limit. */
@@ -69,7 +76,17 @@ void drs_life_learn(drs_session_t *session, apr_status_t rv)
         session->seen = 1;
     }
     else if (session->store.alive == DRS_ALIVE_NO && !session->seen &&
-             session->terms->strict) {
+             !session->fresh && session->terms->strict) {
+        drs_life_forget(session);
+    }
+}
+
+void drs_life_empty(drs_session_t *session)
+{
+    if (session->fresh) {
+        session->seen = 0;
+    }
+    else {
         drs_life_forget(session);
     }
 }
@@ -104,7 +121,8 @@ apr_status_t drs_life_begin(drs_session_t *session)
         !session->touched) {
         store->touch = store->expiry;
     }
-    store->may_create = !session->terms->strict;
+    store->may_create = !session->terms->strict ||
+                        (session->fresh && !session->seen);
     return APR_SUCCESS;
 }
 
@@ -134,6 +152,18 @@ apr_status_t drs_life_begin_write(drs_session_t *session)
     }
     session->changes++;
     return drs_life_begin(session);
+}
+
+apr_status_t drs_life_mint(drs_session_t *session, char *id)
+{
+    if (!session->host.can_send(session->host.baton)) {
+        return drs_life_fail(session, DRS_ESENT, "a new session needs a "
+                    "cookie, and the response headers are already out");
+    }
+    if (drs_id_mint(id, apr_time_sec(apr_time_now())) == APR_SUCCESS) {
+        return APR_SUCCESS;
+    }
+    return drs_life_fail(session, DRS_EDOWN, "the system has no random bytes");
 }
 
 apr_status_t drs_life_end(drs_session_t *session)
@@ -204,6 +234,9 @@ apr_status_t drs_life_renew(drs_session_t *session)
 
     rv = rename_to(session, apr_pstrcat(session->pool,
                                         session->terms->prefix, id, NULL));
+    if (rv == DRS_EGONE && session->fresh && !session->seen) {
+        return APR_NOTFOUND;
+    }
     if (rv != APR_SUCCESS) return rv;
     drs_life_set_id(session, id);
     session->seen = 1;

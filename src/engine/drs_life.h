@@ -2,7 +2,7 @@
 /*
  * The life of a session: what the handle knows, when it is seen, too old or
  * gone, how every verb begins; also the two verbs that end or renew it. For
- * drs_session and nobody else; knows no field.
+ * drs_session and drs_handoff, and nobody else; knows no field.
  */
 #ifndef DRS_LIFE_H
 #define DRS_LIFE_H
@@ -22,6 +22,9 @@ struct drs_session_t {
     const char *id;       /* NULL = unborn */
     int seen;             /* this request knows that the key was there */
     int touched;          /* the expiry was refreshed in this request */
+    int given;            /* a child has the key */
+    int fresh;            /* its cookie is out, its key was never made: the
+                             first write may make it */
     unsigned int changes;
     apr_pool_t *pool;
 };
@@ -99,6 +102,24 @@ apr_status_t drs_life_begin_field(drs_session_t *session,
  * @return as drs_life_begin(); DRS_EREADONLY
  */
 apr_status_t drs_life_begin_write(drs_session_t *session) DRS_MUST_CHECK;
+
+/**
+ * Make an id for a session that begins now.
+ *
+ * @param session the handle
+ * @param id      out: room for DRS_ID_LEN + 1 bytes
+ * @return APR_SUCCESS; DRS_ESENT the headers are out, no cookie can follow;
+ *         DRS_EDOWN the system has no random bytes
+ */
+apr_status_t drs_life_mint(drs_session_t *session, char *id) DRS_MUST_CHECK;
+
+/**
+ * Note that the last field went by our own hand, and the key with it. That
+ * is no end by another's: a later write begins anew.
+ *
+ * @param session the handle
+ */
+void drs_life_empty(drs_session_t *session);
 
 /**
  * End the session: its key is deleted, its cookie expired.

@@ -298,17 +298,9 @@ static apr_status_t give_birth(drs_session_t *session, write_t *write,
 {
     drs_store_t *store = &session->store;
     char *id = apr_palloc(session->pool, DRS_ID_LEN + 1);
-    apr_status_t rv;
+    apr_status_t rv = drs_life_mint(session, id);
 
-    if (!session->host.can_send(session->host.baton)) {
-        return drs_life_fail(session, DRS_ESENT,
-                             "a new session needs a cookie, and the response "
-                             "headers are already out");
-    }
-    if (drs_id_mint(id, apr_time_sec(apr_time_now())) != APR_SUCCESS) {
-        return drs_life_fail(session, DRS_EDOWN,
-                             "the system has no random bytes");
-    }
+    if (rv != APR_SUCCESS) return rv;
     store->key = apr_pstrcat(session->pool, session->terms->prefix, id, NULL);
     store->expiry = drs_life_expiry(session, id);
     store->may_create = 1;
@@ -335,7 +327,7 @@ static apr_status_t write_through(drs_session_t *session, write_t *write,
         if (session->id != NULL) {
             /* Emptied by our own hand is not ended by another's. */
             if (rv == APR_SUCCESS && session->store.alive == DRS_ALIVE_NO) {
-                drs_life_forget(session);
+                drs_life_empty(session);
             }
             return rv;
         }
@@ -540,7 +532,7 @@ static apr_status_t take(drs_session_t *session, const char *field,
 
     rv = drs_store_pop(&session->store, field, held, p);
     if (rv == APR_SUCCESS && session->store.alive == DRS_ALIVE_NO) {
-        drs_life_forget(session);
+        drs_life_empty(session);
         return rv;
     }
     drs_life_learn(session, rv);

@@ -142,7 +142,7 @@ apr_status_t drs_store_all(drs_store_t *store, apr_array_header_t **all,
  *
  * @param store   the hash
  * @param pairs   n fields; of a name given twice the last counts
- * @param n       1 or more
+ * @param n       0 or more; with none the key only gets its expiry
  * @param created out, may be NULL: how many fields are new
  * @param p       for the command
  * @return APR_SUCCESS; DRS_EGONE the key is not there and may not be made;

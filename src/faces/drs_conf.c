@@ -14,6 +14,7 @@
 #include <http_core.h>
 
 #include "drs_codec.h"
+#include "drs_lists.h"
 #include "drs_words.h"
 
 static const drs_cookie_t default_cookie = {
@@ -21,6 +22,8 @@ static const drs_cookie_t default_cookie = {
     (apr_interval_time_t)400 * 24 * 3600 * APR_USEC_PER_SEC,
     DRS_SECURE_AUTO, 1, 0
 };
+
+static const char default_url[] = "redis://127.0.0.1:6379/0";
 
 void *drs_conf_create_dir(apr_pool_t *p, char *dir)
 {
@@ -53,6 +56,7 @@ void *drs_conf_merge_dir(apr_pool_t *p, void *inherited, void *add)
     INHERIT(exports, NULL);
     INHERIT(allow, NULL);
     INHERIT(env, NULL);
+    INHERIT(child, NULL);
     INHERIT(idle, DRS_UNSET);
     INHERIT(lifetime, DRS_UNSET);
     INHERIT(value_max, DRS_UNSET);
@@ -113,6 +117,7 @@ void drs_conf_fill_dir(const drs_conf_t *conf, drs_conf_t *out)
     DEFAULT(cookie, NULL, &default_cookie);
     DEFAULT(codec, NULL, &drs_codec_json);
     DEFAULT(env, NULL, "DRSESSION");
+    DEFAULT(child, NULL, DRS_CHILD_OFF);
     DEFAULT(idle, DRS_UNSET, 0);
     DEFAULT(lifetime, DRS_UNSET, 0);
     DEFAULT(value_max, DRS_UNSET, 1024 * 1024);
@@ -138,7 +143,7 @@ const drs_route_conf_t *drs_conf_route(const drs_conf_server_t *conf,
 
     route->server.url = conf->url;
     if (conf->url == NULL &&
-        drs_url_parse("redis://127.0.0.1:6379/0", &route->server.url, &why,
+        drs_url_parse(default_url, &route->server.url, &why,
                       p) != APR_SUCCESS) {
         return NULL;
     }
@@ -165,6 +170,14 @@ void drs_conf_terms(const drs_conf_t *dir, const drs_conf_server_t *server,
     terms->strict = dir->strict;
     terms->readonly = dir->mode == DRS_MODE_READONLY;
     terms->touch = dir->touch;
+}
+
+const char *drs_conf_child_url(const drs_conf_t *dir,
+                               const drs_conf_server_t *server)
+{
+    if (strcmp(dir->child, DRS_CHILD_OFF) == 0) return NULL;
+    if (strcmp(dir->child, DRS_CHILD_ON) != 0) return dir->child;
+    return server->url != NULL ? server->url->name : default_url;
 }
 
 apr_interval_time_t drs_conf_budget(const drs_conf_server_t *server)
@@ -402,90 +415,19 @@ static const char *set_limit(cmd_parms *cmd, void *dir, const char *word)
     return drs_words_refuse(cmd, word, "value=SIZE or fields=N");
 }
 
-static const char *name_of(const drs_export_t *one, const char *env,
-                           apr_pool_t *p)
-{
-    return one->name != NULL ? one->name
-                             : apr_pstrcat(p, env, "_", one->field, NULL);
-}
-
-/* Names that are ours: PREFIX_STATUS and what child access exports. */
-static int is_reserved(const char *name, const char *env)
-{
-    static const char *const words[] = {
-        "STATUS", "ID", "KEY", "URL", "IDLE"
-    };
-    apr_size_t len = strlen(env);
-    apr_size_t i;
-
-    if (ap_cstr_casecmpn(name, env, len) != 0 || name[len] != '_') return 0;
-    for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (ap_cstr_casecmp(name + len + 1, words[i]) == 0) return 1;
-    }
-    return 0;
-}
-
-static const char *refuse_export(const char *name, const char *why,
-                                 apr_pool_t *p)
-{
-    return apr_psprintf(p, "DRSessionExport: '%s' is not allowed here; %s",
-                        name, why);
-}
-
-static const char *check_exports(const drs_conf_t *conf, apr_pool_t *p)
-{
-    const apr_array_header_t *list = conf->exports;
-    const char *env = conf->env != NULL ? conf->env : "DRSESSION";
-    const char *name;
-    int i;
-    int k;
-
-    for (i = 0; list != NULL && i < list->nelts; i++) {
-        name = name_of(&APR_ARRAY_IDX(list, i, drs_export_t), env, p);
-        if (!drs_words_is_variable(name) || is_reserved(name, env)) {
-            return refuse_export(name, "a variable is letters, digits and "
-                                 "'_', does not begin with HTTP_ and is none "
-                                 "of the module's own; write field=NAME", p);
-        }
-        for (k = 0; k < i; k++) {
-            if (ap_cstr_casecmp(name, name_of(&APR_ARRAY_IDX(list, k,
-                                                             drs_export_t),
-                                              env, p)) == 0) {
-                return refuse_export(name, "two fields would become this "
-                                     "variable; case does not tell them "
-                                     "apart", p);
-            }
-        }
-    }
-    return NULL;
-}
-
 const char *drs_conf_check(const drs_conf_t *conf, apr_pool_t *p)
 {
     if (conf->lifetime > 0 && conf->idle > conf->lifetime) {
         return "DRSessionMaxLifetime is shorter than DRSessionIdle";
     }
-    return check_exports(conf, p);
+    return drs_lists_check(conf, p);
 }
 
 static const char *set_export(cmd_parms *cmd, void *dir, const char *word)
 {
-    drs_conf_t *conf = dir;
-    const char *equals = ap_strchr_c(word, '=');
-    apr_size_t len = equals != NULL ? (apr_size_t)(equals - word)
-                                    : strlen(word);
-    drs_export_t *one;
+    const char *why = drs_lists_export(cmd, dir, word);
 
-    if (len == 0 || len > DRS_FIELD_MAX || !drs_codec_is_utf8(word, len)) {
-        return drs_words_refuse(cmd, word, "a field name is 1 to 255 bytes of UTF-8");
-    }
-    if (conf->exports == NULL) {
-        conf->exports = apr_array_make(cmd->pool, 4, sizeof(drs_export_t));
-    }
-    one = apr_array_push(conf->exports);
-    one->field = apr_pstrmemdup(cmd->pool, word, len);
-    one->name = equals != NULL ? equals + 1 : NULL;
-    return drs_conf_check(conf, cmd->pool);
+    return why != NULL ? why : drs_conf_check(dir, cmd->pool);
 }
 
 static const char *set_env(cmd_parms *cmd, void *dir, const char *word)
@@ -500,49 +442,33 @@ static const char *set_env(cmd_parms *cmd, void *dir, const char *word)
     return drs_conf_check(conf, cmd->pool);
 }
 
-static drs_allow_t *allow_of(drs_conf_t *conf, apr_pool_t *p)
+static const char *set_child(cmd_parms *cmd, void *dir, const char *word)
 {
-    if (conf->allow == NULL) {
-        conf->allow = apr_pcalloc(p, sizeof(*conf->allow));
-        conf->allow->read = apr_array_make(p, 4, sizeof(const char *));
-        conf->allow->write = apr_array_make(p, 4, sizeof(const char *));
+    drs_conf_t *conf = dir;
+    const drs_url_t *url = NULL;
+    const char *why = NULL;
+
+    if (ap_cstr_casecmp(word, "On") == 0) {
+        conf->child = DRS_CHILD_ON;
     }
-    return conf->allow;
+    else if (ap_cstr_casecmp(word, "Off") == 0) {
+        conf->child = DRS_CHILD_OFF;
+    }
+    else if (drs_url_parse(word, &url, &why, cmd->pool) == APR_SUCCESS) {
+        conf->child = word;
+    }
+    else {
+        /* Not repeated: it may hold a password. */
+        return apr_pstrcat(cmd->pool, cmd->cmd->name,
+                           ": neither On, Off nor a url: ", why, NULL);
+    }
+    return NULL;
 }
 
 static const char *set_allow(cmd_parms *cmd, void *dir, int argc,
                              char *const argv[])
 {
-    drs_allow_t *allow = allow_of(dir, cmd->pool);
-    int write = argc > 0 && ap_cstr_casecmp(argv[0], "write") == 0;
-    int i;
-
-    if (argc == 1 && ap_cstr_casecmp(argv[0], "end") == 0) {
-        allow->end = 1;
-        return NULL;
-    }
-    /* The most that httpd reads of a line. */
-    if (argc >= 64) return drs_words_refuse(cmd, argv[0], "more than 63 "
-                                            "words; write further lines");
-    if (argc < 2 || (!write && ap_cstr_casecmp(argv[0], "read") != 0)) {
-        return drs_words_refuse(cmd, argc > 0 ? argv[0] : "",
-                        "read FIELD..., write FIELD..., * for all, or end");
-    }
-    for (i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "*") == 0) {
-            *(write ? &allow->write_all : &allow->read_all) = 1;
-        }
-        else if (strlen(argv[i]) - 1 >= DRS_FIELD_MAX ||
-                 !drs_codec_is_utf8(argv[i], strlen(argv[i]))) {
-            return drs_words_refuse(cmd, argv[i], "a field name is 1 to 255 "
-                                    "bytes of UTF-8");
-        }
-        else {
-            APR_ARRAY_PUSH(write ? allow->write : allow->read,
-                           const char *) = argv[i];
-        }
-    }
-    return NULL;
+    return drs_lists_allow(cmd, dir, argc, argv);
 }
 
 #define ANYWHERE (RSRC_CONF | ACCESS_CONF)
@@ -581,6 +507,9 @@ const command_rec drs_conf_directives[] = {
         "prefix of exported variables; default DRSESSION"),
     AP_INIT_ITERATE("DRSessionExport", set_export, NULL, ANYWHERE,
         "fields to export, FIELD or FIELD=NAME; default none"),
+    AP_INIT_TAKE1("DRSessionChildAccess", set_child, NULL, ANYWHERE,
+        "On, Off (default) or a url of Redis: whether CGI and FastCGI "
+        "programs get the session's key"),
     AP_INIT_TAKE_ARGV("DRSessionAllow", set_allow, NULL, ANYWHERE,
         "what the handler drsession may do: read or write FIELD... or *, "
         "or end; default nothing"),

@@ -25,6 +25,10 @@ typedef enum drs_mode_t {
     DRS_MODE_READONLY
 } drs_mode_t;
 
+/** DRSessionChildAccess, where it is no url. */
+#define DRS_CHILD_OFF ""
+#define DRS_CHILD_ON "on"
+
 /** A field and the variable that shows it. */
 typedef struct drs_export_t {
     const char *field;
@@ -48,6 +52,7 @@ typedef struct drs_conf_t {
     apr_array_header_t *exports; /* of drs_export_t */
     drs_allow_t *allow;
     const char *env;             /* prefix of variables, without '_' */
+    const char *child;           /* DRS_CHILD_OFF, DRS_CHILD_ON or a url */
     apr_interval_time_t idle;    /* us; 0 = never */
     apr_interval_time_t lifetime;/* us; 0 = never */
     apr_int64_t value_max;       /* bytes */
@@ -138,6 +143,17 @@ const drs_route_conf_t *drs_conf_route(const drs_conf_server_t *conf,
  */
 void drs_conf_terms(const drs_conf_t *dir, const drs_conf_server_t *server,
                     drs_terms_t *terms);
+
+/**
+ * Tell the url that child programs get.
+ *
+ * @param dir    filled in by drs_conf_fill_dir()
+ * @param server merged
+ * @return the administrator's own, or that of DRSessionServer without user
+ *         and password; NULL = no child access
+ */
+const char *drs_conf_child_url(const drs_conf_t *dir,
+                               const drs_conf_server_t *server);
 
 /**
  * Time that all calls of one request may take.

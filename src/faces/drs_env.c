@@ -49,6 +49,11 @@ void drs_env_clear(request_rec *r, const drs_conf_t *conf)
     }
 }
 
+static apr_size_t count_exports(const drs_conf_t *conf)
+{
+    return conf->exports != NULL ? (apr_size_t)conf->exports->nelts : 0;
+}
+
 /* Make plain text of what was read; a value unfit for it is left out. */
 static void fill_texts(request_rec *r, const drs_conf_t *conf,
                        const char *const *json, const apr_size_t *lens,
@@ -56,9 +61,9 @@ static void fill_texts(request_rec *r, const drs_conf_t *conf,
 {
     const char *why = NULL;
     apr_status_t rv;
-    int i;
+    apr_size_t i;
 
-    for (i = 0; i < conf->exports->nelts; i++) {
+    for (i = 0; i < count_exports(conf); i++) {
         if (json[i] == NULL) continue;
         rv = conf->codec == &drs_codec_raw
                  ? drs_codec_plain_raw(json[i], lens[i], &memory->texts[i],
@@ -78,17 +83,17 @@ static void read_fields(request_rec *r, const drs_conf_t *conf,
                         drs_session_t *session, drs_env_memory_t *memory,
                         apr_pool_t *p)
 {
-    apr_size_t n = (apr_size_t)conf->exports->nelts;
-    const char **fields = apr_palloc(p, n * sizeof(*fields));
-    const char **json = apr_palloc(p, n * sizeof(*json));
-    apr_size_t *lens = apr_palloc(p, n * sizeof(*lens));
+    apr_size_t n = count_exports(conf);
+    const char **fields = apr_palloc(p, (n + 1) * sizeof(*fields));
+    const char **json = apr_palloc(p, (n + 1) * sizeof(*json));
+    apr_size_t *lens = apr_palloc(p, (n + 1) * sizeof(*lens));
     apr_size_t i;
 
     for (i = 0; i < n; i++) {
         fields[i] = APR_ARRAY_IDX(conf->exports, i, drs_export_t).field;
     }
     memory->exports = conf->exports;
-    memory->texts = apr_pcalloc(p, n * sizeof(*memory->texts));
+    memory->texts = apr_pcalloc(p, (n + 1) * sizeof(*memory->texts));
     memory->changes = drs_session_changes(session);
     memory->rv = drs_session_view(session, fields, (int)n, json, lens,
                                   &memory->live, p);
@@ -102,9 +107,9 @@ apr_status_t drs_env_export(request_rec *r, const drs_conf_t *conf,
                             apr_pool_t *p)
 {
     const char *status = "unavailable";
-    int i;
+    apr_size_t i;
 
-    if (memory->exports != conf->exports ||
+    if (memory->texts == NULL || memory->exports != conf->exports ||
         memory->changes != drs_session_changes(session)) {
         read_fields(r, conf, session, memory, p);
     }
@@ -113,7 +118,7 @@ apr_status_t drs_env_export(request_rec *r, const drs_conf_t *conf,
                    apr_pstrcat(r->pool, conf->env, "_STATUS", NULL), status);
     if (memory->rv != APR_SUCCESS) return memory->rv;
 
-    for (i = 0; i < conf->exports->nelts; i++) {
+    for (i = 0; i < count_exports(conf); i++) {
         if (memory->texts[i] == NULL) continue;
         apr_table_setn(r->subprocess_env,
                        name_of(&APR_ARRAY_IDX(conf->exports, i, drs_export_t),

@@ -17,7 +17,8 @@ typedef struct drs_env_memory_t {
     unsigned int changes;              /* of the session at that time */
     apr_status_t rv;                   /* of the reading */
     int live;                          /* 1 = Redis knows the session */
-    const char **texts;                /* one a field, NULL = not exported */
+    const char **texts;                /* one a field, NULL = not exported;
+                                          NULL itself: nothing was read */
 } drs_env_memory_t;
 
 /**
@@ -33,7 +34,7 @@ void drs_env_clear(request_rec *r, const drs_conf_t *conf);
  * number of fields, or none where memory still holds.
  *
  * @param r       the request
- * @param conf    filled in, with exports
+ * @param conf    filled in; without exports only the session is verified
  * @param session of the request
  * @param memory  in and out, of the same session; p of its initial request
  * @param p       owns what memory keeps

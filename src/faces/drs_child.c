@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Live access for child programs. A child that has the key of a session has
+ * the session, so its three variables go where they were configured to go
+ * and nowhere else: not along with a redirect either.
+ */
+#include "drs_child.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "drs_handoff.h"
+
+static void set(request_rec *r, const char *env, const char *name,
+                const char *value)
+{
+    apr_table_setn(r->subprocess_env, apr_pstrcat(r->pool, env, name, NULL),
+                   value);
+}
+
+apr_status_t drs_child_export(request_rec *r, const drs_conf_t *conf,
+                              const char *url, drs_session_t *session)
+{
+    apr_status_t rv = drs_handoff_give(session);
+
+    if (rv != APR_SUCCESS) return rv;
+    set(r, conf->env, "_KEY",
+        apr_pstrdup(r->pool, drs_session_key(session)));
+    set(r, conf->env, "_URL", url);
+    set(r, conf->env, "_IDLE",
+        apr_psprintf(r->pool, "%" APR_INT64_T_FMT,
+                     drs_handoff_expiry(session)));
+    return APR_SUCCESS;
+}
+
+/* Whether a name is REDIRECT_, once or more, and one of the three. */
+static int is_left_over(const char *name, const char *env)
+{
+    static const char redirect[] = "REDIRECT_";
+    const char *word = name;
+    apr_size_t len = strlen(env);
+
+    while (ap_cstr_casecmpn(word, redirect, sizeof(redirect) - 1) == 0) {
+        word += sizeof(redirect) - 1;
+    }
+    if (word == name || ap_cstr_casecmpn(word, env, len) != 0) return 0;
+    return ap_cstr_casecmp(word + len, "_KEY") == 0 ||
+           ap_cstr_casecmp(word + len, "_URL") == 0 ||
+           ap_cstr_casecmp(word + len, "_IDLE") == 0;
+}
+
+void drs_child_clear(request_rec *r, const char *env)
+{
+    const apr_array_header_t *vars = apr_table_elts(r->subprocess_env);
+    const apr_table_entry_t *entry = (const apr_table_entry_t *)vars->elts;
+    apr_array_header_t *found = apr_array_make(r->pool, 4, sizeof(char *));
+    int i;
+
+    /* Collected first: a table must not shrink while it is walked. */
+    for (i = 0; i < vars->nelts; i++) {
+        if (entry[i].key != NULL && is_left_over(entry[i].key, env)) {
+            APR_ARRAY_PUSH(found, const char *) = entry[i].key;
+        }
+    }
+    for (i = 0; i < found->nelts; i++) {
+        apr_table_unset(r->subprocess_env,
+                        APR_ARRAY_IDX(found, i, const char *));
+    }
+}
