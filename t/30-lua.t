@@ -171,7 +171,7 @@ my @values = (
     ['1e100', '1e+100', 'float 1e+100'],
     ['1/3', '0.3333333333333333', 'float 0.33333333333333331'],
     ['5e-324', '4.94065645841247e-324', 'float 4.9406564584124654e-324'],
-    ['2^63', '9.223372036854775808e+18', 'float 9.2233720368547758e+18'],
+    ['2^63', '9.223372036854776e+18', 'float 9.2233720368547758e+18'],
     ['""', '""', ''], ['"plain"', '"plain"'],
     ['"q\"b\\\\s/"', '"q\"b\\\\s/"', 'q"b\\s/'],
     ['"\b\f\n\r\t\1\31\127"', "\"\\b\\f\\n\\r\\t\\u0001\\u001f\177\"",
@@ -196,17 +196,14 @@ subtest 'values_go_and_come_back' => sub {
     for (@values) {
         my ($value, $json, $back) = @$_;
         my $said = lua("s.v = $value; return s.v");
-        if ($value eq '2^63') { $json = held('v'); }
         is held('v'), $json, "$value is held as JSON";
         is $said, $back // $json =~ s/\A"(.*)"\z/$1/r, 'and comes back';
     }
-    like lua('s.v = 2^63; return s.v == 2^63'), qr/true/, '2^63 is kept';
-    like held('v'), qr/[.e]/, 'as a float';
     is lua('s.l = d.array(); local l = s.l; s.l = l; return #l'), 0, 'empty';
     is held('l'), '[]', 'an array that was read stays one';
     is lua('s.l = {1}; local l = s.l; l[1] = nil; s.l = l'), '', 'emptied';
     is held('l'), '[]', 'stays one too';
-    is lua('local t = {} t.x = {t0, 1}; local u = {1}; s.v = {u, u}'), '',
+    is lua('local u = {1}; s.v = {u, u}'), '',
         'a table in two places is no cycle';
     is held('v'), '[[1],[1]]', 'it is written twice';
 };

@@ -307,7 +307,7 @@ static int format_commands(const drs_command_t *commands, int n,
                            struct iovec *out)
 {
     char *bytes;
-    int len;
+    long long len; /* an int before hiredis 1.0 */
     int i;
 
     for (i = 0; i < n; i++) {
