@@ -3,6 +3,7 @@
 #   WERROR=1  warnings are errors
 #   SAN=1     address and undefined sanitizers, in a build folder of their own
 #   SHORT=1   of the tests the units and the module only
+#   ACL=1     the tests run as the least Redis user of docs/redis-layout.md
 #   VALGRIND=1  the tests run httpd and the units under valgrind
 all:
 
@@ -30,25 +31,43 @@ CLI = $(patsubst %.c,$(BUILD)/%.o,$(wildcard src/cli/*.c))
 FACES = $(patsubst %.c,$(BUILD)/%.o,$(wildcard src/faces/*.c))
 UNITS = $(patsubst t/unit/%.c,$(BUILD)/%,$(wildcard t/unit/test_*.c))
 MODULE = $(BUILD)/mod_drsession.so
+LUA_MODULE = $(BUILD)/lua/drsession.so
+LUA_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard src/lua/*.c))
 COMMAND = $(BUILD)/drsession
 TESTMOD = $(patsubst t/mods/%.c,$(BUILD)/%.so,$(wildcard t/mods/*.c))
 
-all: $(MODULE) $(COMMAND)
+all: $(MODULE) $(COMMAND) lua
 
 $(MODULE): $(BUILD)/mod_drsession.o $(FACES) $(ENGINE)
 	$(CC) -shared $(SANITIZE) $(LDFLAGS) -o $@ $^ $(SYSTEM_LIBS)
 
+# Without mod_lua or the headers of its Lua all the rest is built.
+lua: tools
+	$(if $(LUA),$(if $(LUA_PC),@$(MAKE) --no-print-directory $(LUA_MODULE),\
+	    @echo "No Lua face: mod_lua uses Lua $(LUA), whose headers are" \
+	        "missing (liblua$(LUA)-dev)"),\
+	    @echo "No Lua face: no mod_lua with Lua 5.3 or 5.4 here")
+
+# Never unloaded: the cleanup of a request outlives the script's interpreter.
+$(LUA_MODULE): $(LUA_OBJECTS)
+	@mkdir -p $(@D)
+	$(CC) -shared -Wl,-z,nodelete $(SANITIZE) $(LDFLAGS) -o $@ $^ \
+	    $(LUA_LINK) -lpthread
+
+$(LUA_OBJECTS): ALL_CFLAGS += $(patsubst -I%,-isystem %,$(LUA_CFLAGS))
+
 $(COMMAND): $(CLI) $(ENGINE)
 	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(SYSTEM_LIBS)
 
-$(BUILD)/mod_drstest.so: $(BUILD)/t/mods/mod_drstest.o
+$(BUILD)/mod_%.so: $(BUILD)/t/mods/mod_%.o
 	$(CC) -shared $(SANITIZE) $(LDFLAGS) -o $@ $^
 
 $(BUILD)/test_%: $(BUILD)/t/unit/test_%.o $(ENGINE)
 	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(SYSTEM_LIBS) -lcmocka
 
 # Directives are tested without an httpd around them.
-$(BUILD)/test_conf: $(BUILD)/src/faces/drs_conf.o
+$(BUILD)/test_conf: $(BUILD)/src/faces/drs_conf.o \
+	$(BUILD)/src/faces/drs_lists.o $(BUILD)/src/faces/drs_words.o
 
 $(BUILD)/%.o: %.c | tools
 	@mkdir -p $(@D)
@@ -59,9 +78,11 @@ ASAN = $(firstword $(wildcard $(foreach lib,libasan.so \
 	$(shell $(CC) -print-file-name=$(lib)))))
 VALGRIND_RUN = valgrind -q --error-exitcode=9 --leak-check=full
 TEST_ENV = CMOCKA_MESSAGE_OUTPUT=TAP DRS_BUILD=$(CURDIR)/$(BUILD) \
-	DRS_MODULE=$(CURDIR)/$(MODULE) DRS_TESTMOD=$(CURDIR)/$(BUILD)/mod_drstest.so \
+	DRS_LUA=$(CURDIR)/$(LUA_MODULE) \
+	DRS_MODULE=$(CURDIR)/$(MODULE) \
 	$(if $(SAN),DRS_PRELOAD=$(ASAN) ASAN_OPTIONS=detect_leaks=0 \
 	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1) \
+	$(if $(ACL),DRS_ACL=1) \
 	$(if $(VALGRIND),DRS_VALGRIND='$(VALGRIND_RUN)')
 TESTS = $(if $(SHORT),$(wildcard t/1*.t),$(wildcard t/*.t))
 
@@ -70,7 +91,7 @@ check:
 	@sh conf/packages check
 	@$(MAKE) --no-print-directory prove
 
-prove: $(MODULE) $(COMMAND) $(TESTMOD) $(UNITS)
+prove: $(MODULE) $(COMMAND) lua $(TESTMOD) $(UNITS)
 	$(if $(VALGRIND),@$(TEST_ENV) prove -e '$(VALGRIND_RUN)' $(UNITS))
 	@$(TEST_ENV) prove --timer $(UNITS) $(TESTS)
 
@@ -100,7 +121,7 @@ run-bench: $(MODULE) $(BUILD)/bench_verbs
 $(BUILD)/bench_verbs: $(BUILD)/bench/verbs.o $(ENGINE)
 	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(SYSTEM_LIBS)
 
-install: $(MODULE) $(COMMAND)
+install: all install-lua
 	install -d $(DESTDIR)$(MODULE_DIR) $(DESTDIR)$(INCLUDEDIR) \
 	    $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1
 	install -m 644 $(MODULE) $(DESTDIR)$(MODULE_DIR)/
@@ -113,10 +134,14 @@ install: $(MODULE) $(COMMAND)
 	        $(DESTDIR)$(MODS)/; \
 	fi
 
+install-lua: lua
+	$(if $(and $(LUA),$(LUA_PC)),install -d $(DESTDIR)$(LUA_DIR) && \
+	    install -m 644 $(LUA_MODULE) $(DESTDIR)$(LUA_DIR)/)
+
 clean:
 	rm -rf build build-san
 
-.PHONY: all check prove demo demo-stop bench run-bench install deps fresh clean
+.PHONY: all lua check prove demo demo-stop bench run-bench install install-lua deps fresh clean
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

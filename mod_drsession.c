@@ -24,15 +24,23 @@
 #include <http_protocol.h>
 #include <http_request.h>
 #include <httpd.h>
+#include <mod_log_config.h>
+#include <mod_rewrite.h>
 
+#include "drs_check.h"
 #include "drs_child.h"
 #include "drs_conf.h"
 #include "drs_cookie.h"
 #include "drs_env.h"
+#include "drs_expr.h"
 #include "drs_handoff.h"
+#include "drs_log.h"
+#include "drs_lookup.h"
+#include "drs_reply.h"
 #include "drs_rest.h"
 #include "drs_route.h"
 #include "drs_session.h"
+#include "drs_turn.h"
 
 APLOG_USE_MODULE(drsession);
 
@@ -46,6 +54,7 @@ typedef struct binding_t {
     drs_conf_t conf;         /* filled in */
     drs_terms_t terms;
     drs_env_memory_t memory;
+    drs_lookup_memory_t lookups;
     int used;                /* the response depends on the session */
     int announced;           /* it carries our Set-Cookie */
     const char *shared;      /* prefix of the variables a child got; or NULL */
@@ -74,64 +83,6 @@ static binding_t *first_binding(request_rec *r)
                                 &drsession_module);
 }
 
-static int has_token(const char *list, const char *token)
-{
-    return list != NULL && ap_find_token(NULL, list, token);
-}
-
-/* Whether a word of Cache-Control lets others see the page, or is ours. */
-static int is_replaced(const char *word)
-{
-    static const char *const words[] = {
-        "public", "private", "no-cache", "s-maxage"
-    };
-    apr_size_t i;
-
-    for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (ap_cstr_casecmpn(word, words[i], strlen(words[i])) == 0) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-/* What the application said of caching, less what would let others see it. */
-static const char *make_cache_control(const char *given, int announced,
-                                      apr_pool_t *p)
-{
-    const char *made = announced ? "private, no-cache, no-store"
-                                 : "private, no-cache";
-    char *last;
-    char *word = apr_strtok(apr_pstrdup(p, given), ", \t", &last);
-
-    for (; word != NULL; word = apr_strtok(NULL, ", \t", &last)) {
-        if (ap_cstr_casecmp(word, "no-store") == 0) return given;
-        if (!is_replaced(word)) made = apr_pstrcat(p, made, ", ", word, NULL);
-    }
-    return made;
-}
-
-/*
- * Keep shared caches from showing one user's page to another. What CGI
- * programs say stands in err_headers_out, what others say in headers_out.
- */
-static void protect(request_rec *r, int announced)
-{
-    const char *vary = apr_table_get(r->headers_out, "Vary");
-    const char *out = apr_table_get(r->headers_out, "Cache-Control");
-    const char *err = apr_table_get(r->err_headers_out, "Cache-Control");
-    const char *given = apr_pstrcat(r->pool, out != NULL ? out : "",
-                                    out != NULL && err != NULL ? ", " : "",
-                                    err != NULL ? err : "", NULL);
-
-    if (!has_token(vary, "Cookie") && !has_token(vary, "*")) {
-        apr_table_mergen(r->headers_out, "Vary", "Cookie");
-    }
-    apr_table_unset(r->err_headers_out, "Cache-Control");
-    apr_table_setn(r->headers_out, "Cache-Control",
-                   make_cache_control(given, announced, r->pool));
-}
-
 /*
  * Once more when the headers are about to be judged by caches: by then the
  * application has said what it wanted to say of them.
@@ -141,7 +92,7 @@ static apr_status_t guard_caches(ap_filter_t *f, apr_bucket_brigade *bb)
     binding_t *binding = first_binding(f->r);
 
     for (; binding != NULL; binding = binding->next) {
-        if (binding->used) protect(f->r, binding->announced);
+        if (binding->used) drs_reply_protect(f->r, binding->announced);
     }
     ap_remove_output_filter(f);
     return ap_pass_brigade(f->next, bb);
@@ -151,7 +102,7 @@ static void guard(binding_t *binding)
 {
     request_rec *r = binding->r;
 
-    protect(r, binding->announced);
+    drs_reply_protect(r, binding->announced);
     if (binding->guarded == r) return;
     binding->guarded = r;
     ap_add_output_filter(cache_filter, NULL, r, r->connection);
@@ -172,33 +123,6 @@ static int on_can_send(void *baton)
     return !binding->r->sent_bodyct;
 }
 
-/* Take out an earlier Set-Cookie of ours: a response carries one at most. */
-static void drop_cookie(request_rec *r, const char *name)
-{
-    const apr_array_header_t *lines = apr_table_elts(r->err_headers_out);
-    const apr_table_entry_t *entry = (const apr_table_entry_t *)lines->elts;
-    apr_table_t *others = apr_table_make(r->pool, 4);
-    apr_size_t len = strlen(name);
-    int i;
-
-    for (i = 0; i < lines->nelts; i++) {
-        if (entry[i].key == NULL ||
-            ap_cstr_casecmp(entry[i].key, "Set-Cookie") != 0) {
-            continue;
-        }
-        if (strncmp(entry[i].val, name, len) != 0 ||
-            entry[i].val[len] != '=') {
-            apr_table_addn(others, "Set-Cookie", entry[i].val);
-        }
-    }
-    apr_table_unset(r->err_headers_out, "Set-Cookie");
-    lines = apr_table_elts(others);
-    entry = (const apr_table_entry_t *)lines->elts;
-    for (i = 0; i < lines->nelts; i++) {
-        apr_table_addn(r->err_headers_out, "Set-Cookie", entry[i].val);
-    }
-}
-
 static void on_announce(void *baton, const char *id)
 {
     binding_t *binding = baton;
@@ -206,10 +130,9 @@ static void on_announce(void *baton, const char *id)
     const drs_cookie_t *cookie = binding->conf.cookie;
     int https = strcmp(ap_http_scheme(r), "https") == 0;
 
-    drop_cookie(r, cookie->name);
-    apr_table_addn(r->err_headers_out, "Set-Cookie",
-                   drs_cookie_write(cookie, id, https,
-                                    find_initial(r)->pool));
+    drs_reply_cookie(r, cookie->name,
+                     drs_cookie_write(cookie, id, https,
+                                      find_initial(r)->pool));
     binding->announced = 1;
     guard(binding);
 }
@@ -310,7 +233,60 @@ static const drs_api_t api = {
     drs_session_error
 };
 
+/* What the configuration looks up is looked up here. */
+static apr_status_t open_place(request_rec *r, drs_place_t *place)
+{
+    binding_t *binding = NULL;
+    apr_status_t rv = open_binding(r, &binding);
+
+    if (rv != APR_SUCCESS) return rv;
+    place->session = binding->session;
+    place->conf = &binding->conf;
+    place->memory = &binding->lookups;
+    place->p = find_initial(r)->pool;
+    return APR_SUCCESS;
+}
+
+static int look_up_function(ap_expr_lookup_parms *parms)
+{
+    return drs_expr_lookup(parms, open_place);
+}
+
+static const char *parse_require(cmd_parms *cmd, const char *line,
+                                 const void **parsed)
+{
+    return drs_expr_parse_require(cmd, line, open_place, parsed);
+}
+
+static authz_status require_field(request_rec *r, const char *line,
+                                  const void *parsed)
+{
+    (void)line;
+    return drs_expr_require(r, parsed);
+}
+
+static const authz_provider require_provider = {
+    require_field,
+    parse_require
+};
+
+static char *map_field(request_rec *r, char *field)
+{
+    return drs_expr_map(r, field, open_place);
+}
+
 /* Hooks, in the order in which a request meets them. */
+
+/* Without an answer of Redis the request ends before its handler. */
+static int refuse(request_rec *r, apr_status_t rv)
+{
+    const char *word;
+
+    if (rv == DRS_EDOWN) {
+        apr_table_setn(r->err_headers_out, "Retry-After", "1");
+    }
+    return drs_rest_status(rv, &word);
+}
 
 /* Verify, export, hand over: what is before the handler, in one trip. */
 static apr_status_t export_session(request_rec *r, binding_t *binding)
@@ -338,9 +314,7 @@ static apr_status_t export_session(request_rec *r, binding_t *binding)
 static int fix_up(request_rec *r)
 {
     binding_t *binding = first_binding(r);
-    const char *word;
     apr_status_t rv;
-    int status;
 
     for (; binding != NULL; binding = binding->next) {
         if (binding->shared != NULL) drs_child_clear(r, binding->shared);
@@ -348,6 +322,9 @@ static int fix_up(request_rec *r)
     if (open_binding(r, &binding) != APR_SUCCESS) return DECLINED;
 
     drs_env_clear(r, &binding->conf);
+    if (binding->lookups.failed != APR_SUCCESS && !binding->conf.pass) {
+        return refuse(r, binding->lookups.failed);
+    }
     rv = export_session(r, binding);
     if (rv == APR_SUCCESS) return DECLINED;
 
@@ -356,12 +333,7 @@ static int fix_up(request_rec *r)
                       ? "DRSessionExport has no answer"
                       : "DRSessionChildAccess has no session",
                   drs_session_error(binding->session));
-    if (binding->conf.pass) return DECLINED;
-    status = drs_rest_status(rv, &word);
-    if (rv == DRS_EDOWN) {
-        apr_table_setn(r->err_headers_out, "Retry-After", "1");
-    }
-    return status;
+    return binding->conf.pass ? DECLINED : refuse(r, rv);
 }
 
 /* From here on a child may run: what was read before it is old. */
@@ -431,6 +403,96 @@ static int handle(request_rec *r)
     return drs_rest_handle(r, &binding->conf, binding->session);
 }
 
+/* `%^DS`, `%{field}^DS`: what is known by now; logging asks nobody. */
+static const char *write_log_item(request_rec *r, char *field)
+{
+    binding_t *binding = NULL;
+    const unsigned char *key = server_conf(r)->log_key;
+    const char *text;
+    char *name;
+    drs_place_t place;
+
+    if (open_place(r, &place) != APR_SUCCESS) return "-";
+    if (*field == '\0') {
+        if (drs_session_id(place.session) == NULL || key == NULL) return "-";
+        name = apr_palloc(r->pool, DRS_LOG_NAME_LEN + 1);
+        drs_log_name(drs_session_id(place.session), key, name);
+        return name;
+    }
+    text = drs_lookup_known(&place, field);
+    binding = first_binding(r);
+    if (text == NULL && binding->session == place.session) {
+        text = drs_env_known(&binding->memory, field);
+    }
+    return text != NULL ? ap_escape_logitem(r->pool, text) : "-";
+}
+
+/* `%S` in ErrorLogFormat. May be asked while a session is being opened. */
+static int write_error_log_item(const ap_errorlog_info *info, const char *arg,
+                                char *to, int room)
+{
+    const drs_conf_server_t *conf;
+    const binding_t *binding;
+    request_rec *initial;
+
+    (void)arg;
+    if (info->rmain == NULL || room <= DRS_LOG_NAME_LEN) return 0;
+    memcpy(&initial, &info->rmain, sizeof(initial));
+    initial = find_initial(initial);
+    if (initial->request_config == NULL) return 0;
+
+    binding = first_binding(initial);
+    conf = server_conf(initial);
+    if (binding == NULL || conf->log_key == NULL ||
+        drs_session_id(binding->session) == NULL) {
+        return 0;
+    }
+    drs_log_name(drs_session_id(binding->session), conf->log_key, to);
+    return DRS_LOG_NAME_LEN;
+}
+
+/* Other modules may be absent: what they would ask for is offered only. */
+static int offer_items(apr_pool_t *p, apr_pool_t *log, apr_pool_t *temp)
+{
+    APR_OPTIONAL_FN_TYPE(ap_register_log_handler) *add_log_item =
+        APR_RETRIEVE_OPTIONAL_FN(ap_register_log_handler);
+    APR_OPTIONAL_FN_TYPE(ap_register_rewrite_mapfunc) *add_map =
+        APR_RETRIEVE_OPTIONAL_FN(ap_register_rewrite_mapfunc);
+    static char item[] = "^DS";
+    static char error_item[] = "S";
+    static char map[] = DRS_EXPR_MAP;
+
+    (void)log;
+    (void)temp;
+    if (add_log_item != NULL) add_log_item(p, item, write_log_item, 0);
+    if (add_map != NULL) add_map(map, map_field);
+    ap_register_errorlog_handler(p, error_item, write_error_log_item, 0);
+    return OK;
+}
+
+/* Names in logs are keyed; the key is made before the children are. */
+static int prepare(apr_pool_t *p, apr_pool_t *log, apr_pool_t *temp,
+                   server_rec *s)
+{
+    const unsigned char *key = NULL;
+    drs_conf_server_t *conf;
+    apr_status_t rv = drs_log_key(s->process->pool, &key);
+
+    (void)p;
+    (void)log;
+    (void)temp;
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG, rv, s,
+                     "the system has no random bytes");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    for (; s != NULL; s = s->next) {
+        conf = ap_get_module_config(s->module_config, &drsession_module);
+        conf->log_key = key;
+    }
+    return OK;
+}
+
 /* Servers with the same settings share connections. */
 static drs_route_t *find_route(const drs_conf_server_t *conf, server_rec *s,
                                const server_rec *end)
@@ -477,8 +539,7 @@ static int check_conf(apr_pool_t *p, apr_pool_t *log, apr_pool_t *temp,
     (void)p;
     (void)log;
     for (; s != NULL; s = s->next) {
-        why = drs_conf_check(ap_get_module_config(s->lookup_defaults,
-                                                  &drsession_module), temp);
+        why = drs_check_server(s, temp);
         if (why != NULL) {
             ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, "%s", why);
             return HTTP_INTERNAL_SERVER_ERROR;
@@ -491,6 +552,12 @@ static void register_hooks(apr_pool_t *p)
 {
     /* After mod_rewrite has set variables, before SetEnv has the last word. */
     ap_hook_fixups(fix_up, NULL, NULL, APR_HOOK_FIRST + 5);
+    ap_hook_pre_config(offer_items, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_config(prepare, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_expr_lookup(look_up_function, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_register_auth_provider(p, AUTHZ_PROVIDER_GROUP, DRS_EXPR_PROVIDER,
+                              AUTHZ_PROVIDER_VERSION, &require_provider,
+                              AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_insert_filter(expect_child, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_log_transaction(settle, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_handler(handle, NULL, NULL, APR_HOOK_MIDDLE);
@@ -503,6 +570,7 @@ static void register_hooks(apr_pool_t *p)
                               AP_FTYPE_CONTENT_SET);
     ap_register_provider(p, DRS_API_GROUP, DRS_API_NAME, DRS_API_VERSION,
                          &api);
+    drs_turn_register(p);
 }
 
 module AP_MODULE_DECLARE_DATA drsession_module = {

@@ -23,6 +23,9 @@ struct request_rec;
 #define DRS_API_NAME "api"
 #define DRS_API_VERSION "1"
 
+/** Where ap_lookup_provider(), same group and version, finds drs_turn_t. */
+#define DRS_TURN_NAME "turn"
+
 /** Where a module registers a codec, drs_codec_t, under its own name. */
 #define DRS_CODEC_GROUP "drsession-codec"
 #define DRS_CODEC_VERSION "1"
@@ -364,6 +367,23 @@ typedef struct drs_api_t {
      */
     const char *(*error)(drs_session_t *session);
 } drs_api_t;
+
+/**
+ * Whose turn it is: for guests inside mod_lua, whose interpreters outlive
+ * requests and change threads while a script may keep what it likes.
+ */
+typedef struct drs_turn_t {
+    /**
+     * Tell for which request mod_lua runs a script in this thread.
+     *
+     * @param r what the script calls its request, never followed: it may
+     *          be long gone; NULL = whichever it is
+     * @return the pool of the initial request, which owns the session;
+     *         NULL if no script runs, or not for r, an earlier or a later
+     *         request of the same redirects
+     */
+    apr_pool_t *(*pool)(const struct request_rec *r);
+} drs_turn_t;
 
 /**
  * A codec: how a value travels to Redis. Registered with

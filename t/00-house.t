@@ -28,7 +28,7 @@ sub slurp {
 
 my @all;
 find({ no_chdir => 1, wanted => sub {
-    if (-d && m{^\./(?:\.git|build.*|t/fuzz/corpus)$}) {
+    if (m{^\./\.git$} || -d && m{^\./(?:build.*|t/fuzz/corpus)$}) {
         $File::Find::prune = 1;
         return;
     }
@@ -183,12 +183,15 @@ fence('only the codec sees jansson', qr{(?:^|/)jansson\.h$},
 fence('only the Lua guest sees Lua', qr{(?:^|/)(?:lua|lualib|lauxlib)\.h$},
     qr{^src/lua/}, [ 'src/faces/drs_bad.c', "#include <lua.h>\n" ]);
 fence('only faces and the module see faces',
-    qr{^drs_(?:conf|child|env|header|expr|rest|status)\.h$},
+    qr{^drs_(?:conf|check|child|env|header|expr|lists|log|lookup|reply|rest|status|turn
+        |words)\.h$}x,
     qr{^mod_drsession\.c$|^src/faces/},
     [ 'src/engine/drs_bad.c', "#include \"drs_conf.h\"\n" ]);
 fence('the Lua guest sees the public header alone',
-    qr{^drs_}, qr{^(?!src/lua/)},
+    qr{^drs_(?!lua_)}, qr{^(?!src/lua/)},
     [ 'src/lua/drsession.c', "#include \"drs_session.h\"\n" ]);
+fence('only the Lua guest sees its headers', qr{^drs_lua_}, qr{^src/lua/},
+    [ 'src/faces/drs_bad.c', "#include \"drs_lua_dump.h\"\n" ]);
 
 # The arrows; what has no rank is a leaf.
 my %rank = (redis => 1, pool => 2, route => 3, store => 4, life => 5,
@@ -211,7 +214,8 @@ gate('in the engine arrows only point down', sub {
 gate('a source includes its own header first', sub {
     my @bad;
     for my $file (@_) {
-        next if $file->[0] !~ m{^(?:src/(?:engine|faces)/)?(\w+)\.c$};
+        next if $file->[0] !~ m{^(?:src/(?:engine|faces)/)?(\w+)\.c$}
+            && $file->[0] !~ m{^src/lua/(drs_\w+)\.c$};
         my $own = "$1.h";
         next if $file->[1] =~ /^\s*#\s*include\s*[<"]([^>"]+)/m && $1 eq $own;
         push @bad, "$file->[0]:1: not $own first";
@@ -400,8 +404,8 @@ gate('every directive is in the sample configuration and in the docs, and '
     [ 'bad.md', "DRSession\n" ]);
 
 sub exported_others {
-    my ($said) = @_;
-    return grep { $_ ne 'drsession_module' && !/^__(?:odr_)?(?:asan|ubsan)/ }
+    my ($said, $own) = @_;
+    return grep { $_ ne ($own // 'drsession_module') && !/^__(?:odr_)?(?:asan|ubsan)/ }
         map { (split)[-1] } split /\n/, $said;
 }
 
@@ -411,6 +415,14 @@ SKIP: {
     my @bad  = exported_others($said);
     ok($said =~ /\bdrsession_module$/m && !@bad,
        'the module exports drsession_module alone') or diag("  @bad");
+}
+SKIP: {
+    my $guest = "$build/lua/drsession.so";
+    skip "$guest is not built", 1 unless -f $guest;
+    my $said = ask("nm -D --defined-only '$guest'");
+    my @bad  = exported_others($said, 'luaopen_drsession');
+    ok($said =~ /\bluaopen_drsession$/m && !@bad,
+       'the Lua guest exports luaopen_drsession alone') or diag("  @bad");
 }
 ok(scalar exported_others("0 T drs_bad\n"),
    'the module exports drsession_module alone: and this gate can shut');

@@ -87,7 +87,7 @@ subtest 'the_first_write_makes_a_session' => sub {
     is $id, 'ok ' . $jar->id, 'the cookie is the id';
     like $jar->id, qr/\A[A-Za-z0-9_-]{44}\z/, '44 characters of base64url';
     is $key, 'ok ' . key(), 'the key is the prefix and the id';
-    is scalar(my @lines = header($response, 'Set-Cookie')), 1,
+    is scalar(my @lines = headers($response, 'Set-Cookie')), 1,
         'one Set-Cookie line';
     is_deeply $redis->cmd('HGETALL', key()), ['a', '1'], 'as Redis has it';
     my $ttl = $redis->cmd('PTTL', key());
@@ -296,7 +296,7 @@ subtest 'destroy_ends_it' => sub {
         body => "destroy\nset b 2\nall\n");
     like $response->{body}, qr/\nok \{"b":2\}\n\z/, 'then a new one';
     isnt $new->id, $before, 'with a new id';
-    is scalar(my @lines = header($response, 'Set-Cookie')), 1,
+    is scalar(my @lines = headers($response, 'Set-Cookie')), 1,
         'and one Set-Cookie line';
 };
 

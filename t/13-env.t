@@ -28,7 +28,7 @@ my $httpd = start_httpd(redis => $redis,
         'named.shtml' =>
             '[<!--#echo encoding="none" var="SHOP_user" -->]',
     },
-    cgi => { 'env' => $printenv },
+    cgi => { 'env' => $printenv, 'raw' => $printenv },
     conf => <<"CONF");
 DRSession On
 DRSessionIdle 1h
@@ -42,6 +42,10 @@ RewriteRule ^/rewritten\$ /cgi/env [PT]
     DRSessionExport user
 </LocationMatch>
 ErrorDocument 404 /cgi/env
+<Location /cgi/raw>
+    DRSessionCodec raw
+    DRSessionExport user nul list
+</Location>
 <Files named.shtml>
     DRSessionEnv SHOP
     DRSessionExport user
@@ -84,6 +88,16 @@ subtest 'types' => sub {
         or diag explain $env;
     my $cost = $redis->count_reads(sub { vars('/cgi/env') });
     is $cost, 1, 'one round trip for all of them';
+};
+
+subtest 'raw_values_are_shown_as_they_stand' => sub {
+    my $key = 'drsession:' . $jar->id;
+    my $cart = $redis->cmd('HGET', $key, 'nul');
+    $redis->cmd('HSET', $key, 'nul', "a\0b", 'list', ' [1');
+    is_deeply vars('/cgi/raw'), { DRSESSION_STATUS => 'live',
+        DRSESSION_user => '"ann"', DRSESSION_list => ' [1' },
+        'but for one with a NUL in it';
+    $redis->cmd('HSET', $key, 'nul', $cart, 'list', '[1, "x"]');
 };
 
 subtest 'an_id_that_redis_does_not_know' => sub {
@@ -147,7 +161,7 @@ subtest 'caches' => sub {
     like header($r, 'Vary'), qr/\bCookie\b/i, 'also without a session';
     $r = $httpd->request('POST', '/drs', body => "set a 1\n");
     like header($r, 'Cache-Control'), qr/no-store/, 'no-store on a birth';
-    is scalar(my @c = header($r, 'Set-Cookie')), 1, 'with one Set-Cookie';
+    is scalar(my @c = headers($r, 'Set-Cookie')), 1, 'with one Set-Cookie';
     $r = $httpd->request('POST', '/drs', jar => $jar, body => "has none\n");
     like header($r, 'Vary'), qr/\bCookie\b/i, 'an existence test counts';
     my $cost = $redis->count_commands(sub {

@@ -170,6 +170,7 @@ subtest 'too_old_is_gone' => sub {
 subtest 'a_write_never_revives_a_session' => sub {
     my $rounds = 1000;
     my @ids;
+    $redis->cmd('FLUSHALL');
     for (1 .. $rounds) {
         my $id = make_id(int time);
         $redis->cmd('HSET', "drsession:$id", 'a', '1', 'b', '2');
@@ -260,7 +261,7 @@ subtest 'the_cookie_says_what_was_configured' => sub {
     my $cookie = sub {
         my ($path, @lines) = @_;
         my $r = $httpd->request('POST', $path, body => join "\n", @lines);
-        my @all = header($r, 'Set-Cookie');
+        my @all = headers($r, 'Set-Cookie');
         is scalar(@all), 1, "$path sends one";
         return DRS::Jar::parse($all[0]);
     };
@@ -279,7 +280,7 @@ subtest 'the_cookie_says_what_was_configured' => sub {
         partitioned => 1 }, 'everything said';
     my $r = $httpd->request('POST', '/wide', body => "destroy\n",
         headers => { Cookie => "wide=$c->{value}" });
-    my $end = DRS::Jar::parse(scalar header($r, 'Set-Cookie'));
+    my $end = DRS::Jar::parse(header($r, 'Set-Cookie'));
     is $end->{value}, '', 'ended by an empty value';
     is $end->{attr}{path}, '/wide', 'same path';
     is $end->{attr}{domain}, 'example.com', 'same domain';

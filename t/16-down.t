@@ -71,7 +71,8 @@ subtest 'hanging_and_restarted' => sub {
     my $redis = start_redis(appendonly => 1);
     my $httpd = start_httpd(redis => $redis, conf => $conf, @docs);
     my $jar = jar();
-    $httpd->drs({ jar => $jar }, 'set n 1');
+    # Redis learns the script first: later it runs what it finds waiting.
+    $httpd->drs({ jar => $jar }, 'incr n 1');
     $redis->hang;
     my ($took, $r) = timed(sub {
         $httpd->request('POST', '/session/n?incr=1', jar => $jar);
@@ -107,6 +108,33 @@ subtest 'hanging_and_restarted' => sub {
         ok wait_until(2, sub {
             $httpd->drs({ jar => $jar }, 'get n') =~ /^ok/ }), "$how: again";
     }
+    error_log_is_clean($httpd, $ours);
+    $_->stop for $httpd, $redis;
+};
+
+subtest 'a_move_without_an_answer_is_asked_for' => sub {
+    my $redis = start_redis();
+    my $httpd = start_httpd(redis => $redis, conf => $conf, @docs);
+    my $jar = jar();
+    $httpd->drs({ jar => $jar }, 'set a 1');
+    my $old = $jar->id;
+    $redis->hang;
+    my ($said) = parallel(2, sub {
+        my ($k) = @_;
+        if ($k) { sleep 0.7; $redis->resume; return }
+        my $own = $jar->copy;
+        return [$httpd->drs({ jar => $own }, 'regenerate', 'get a'),
+                $own->id];
+    });
+    is_deeply [@$said[0, 1]], ['ok', 'ok 1'], 'it has moved, so it is ok';
+    isnt $said->[2], $old, 'the browser learns the new id';
+    is $redis->cmd('HGET', "drsession:$said->[2]", 'a'), 1, 'of the new key';
+    $redis->hang;
+    my $own = jar(drsession => $said->[2]);
+    is $httpd->drs({ jar => $own }, 'regenerate'), 'unsure',
+        'without an answer to that too it is unsure';
+    is $own->id, $said->[2], 'and no cookie is sent';
+    $redis->resume;
     error_log_is_clean($httpd, $ours);
     $_->stop for $httpd, $redis;
 };
@@ -168,6 +196,7 @@ subtest 'passwords' => sub {
         my $pass = $_;
         my $httpd = start_httpd(conf => '', start => 0);
         $httpd->add('secret', "$pass\n");
+        chmod 0600, $httpd->dir . '/secret' or die "chmod: $!";
         $httpd->{conf} = $conf . 'DRSessionServer ' . $redis->url . "\n"
             . 'DRSessionCredentials file:' . $httpd->dir . "/secret\n";
         $httpd->start;

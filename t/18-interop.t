@@ -26,7 +26,7 @@ sub wire {
     local $/;
     my $out = readline($pipe) // '';
     close $pipe or die "wire.py failed\n";
-    chomp $out;
+    $out =~ s/\n\z//;
     return $out;
 }
 

@@ -138,7 +138,7 @@ is_deeply({ redis('HGETALL', "drsession:$id") },
     'in Redis the session is a hash of JSON texts');
 my $left = redis('TTL', "drsession:$id");
 ok($left > 3500 && $left <= 3600, 'its expiry is the hour of the demo');
-for my $page (qw(cgi/fields fields.shtml)) {
+for my $page (qw(session.cgi session.shtml)) {
     (my $text = ask('GET', $page)->{content}) =~ s/&quot;/"/g;
     for my $wanted ('live', 'Ada', '41', '{"tea":2}') {
         like($text, qr/[>=]\Q$wanted\E(?:<|$)/m, "$page shows $wanted");
@@ -196,7 +196,8 @@ sub start_browser {
             qw(--headless --no-sandbox --disable-gpu --disable-quic
                --no-first-run --disable-background-networking
                --disable-component-update --disable-sync
-               --disable-dev-shm-usage --no-proxy-server), '--window-size=1200,1100',
+               --disable-dev-shm-usage --no-proxy-server
+               --remote-debugging-pipe), '--window-size=1200,1100',
             "--user-data-dir=$dir/profile" ] },
     } } });
     $web .= "/session/$made->{sessionId}";
@@ -224,9 +225,9 @@ sub shows {
 
 sub set_field {
     my ($field, $value) = @_;
-    script("document.getElementById('name').value = '$field'; "
+    script("document.getElementById('field').value = '$field'; "
          . "document.getElementById('value').value = '$value'; "
-         . "document.querySelector('#set button').click()");
+         . "document.querySelector('#set-form button').click()");
 }
 
 sub save_picture {
@@ -279,10 +280,10 @@ SKIP: {
 
     set_field('user', 'Ada');
     ok(shows('user', '"Ada"'), 'a field set in the page is shown');
-    click('#plus') for 1 .. 11;
+    click('#visit') for 1 .. 11;
     ok(shows('visits', '11'), 'clicks that overlap all count');
-    click('[data-item="apple"]');
-    ok(shows('cart', '["apple"]'), 'the cart is JSON');
+    click('[data-item="tea"]');
+    ok(shows('cart', '{"tea":1}'), 'the cart is JSON');
 
     is(script('return document.cookie'), '', 'no script sees the cookie');
     my ($seen) = grep { $_->{name} eq 'drsession' } @{ web('GET', '/cookie') };
@@ -290,7 +291,7 @@ SKIP: {
     is($seen->{sameSite}, 'Lax', 'the cookie is SameSite=Lax');
     like($seen->{value}, qr/^[\w-]{44}$/, 'the cookie is an id alone');
     is_deeply({ redis('HGETALL', "drsession:$seen->{value}") },
-        { user => '"Ada"', visits => '11', cart => '["apple"]' },
+        { user => '"Ada"', visits => '11', cart => '{"tea":1}' },
         'Redis has what the page shows');
     ok(save_picture('demo.png') > 1000, 'a picture of the page is kept');
 
@@ -306,7 +307,7 @@ SKIP: {
     script("row_of('note').querySelector('button').click()");
     ok(shows('note', ''), 'a deleted field is shown no more');
 
-    click('#renew');
+    click('#regenerate');
     my $new = wait_for(sub {
         my ($now) = grep { $_->{name} eq 'drsession' }
             @{ web('GET', '/cookie') };

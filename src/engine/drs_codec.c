@@ -218,6 +218,18 @@ static int is_null(const char *json, apr_size_t len)
     return len == 4 && memcmp(json, "null", 4) == 0;
 }
 
+apr_status_t drs_codec_plain_raw(const char *bytes, apr_size_t len,
+                                 const char **text, const char **why,
+                                 apr_pool_t *p)
+{
+    if (has_control(bytes, len)) {
+        *why = "a control character in the value";
+        return DRS_EVALUE;
+    }
+    *text = apr_pstrmemdup(p, bytes, len);
+    return APR_SUCCESS;
+}
+
 apr_status_t drs_codec_plain(const char *json, apr_size_t len,
                              const char **text, const char **why,
                              apr_pool_t *p)
@@ -236,12 +248,7 @@ apr_status_t drs_codec_plain(const char *json, apr_size_t len,
     else if (valid && is_null(json, len)) {
         len = 0;
     }
-    if (has_control(json, len)) {
-        *why = "a control character in the value";
-        return DRS_EVALUE;
-    }
-    *text = shown != NULL ? shown : apr_pstrmemdup(p, json, len);
-    return APR_SUCCESS;
+    return drs_codec_plain_raw(json, len, text, why, p);
 }
 
 /* A name seen before gets its new value in its old place. */
@@ -315,6 +322,37 @@ apr_status_t drs_codec_members(const char *json, apr_size_t len,
         put_member(found, seen, &member);
     }
     *members = found;
+    return APR_SUCCESS;
+}
+
+apr_status_t drs_codec_elements(const char *json, apr_size_t len,
+                                apr_array_header_t **texts, const char **why,
+                                apr_pool_t *p)
+{
+    apr_array_header_t *found = apr_array_make(p, 8, sizeof(const char *));
+    apr_status_t rv = scan_whole(json, len, &json, &len, why);
+    const char *end = json + len;
+    const char *after = NULL;
+    const char *text = NULL;
+    const char *at;
+
+    if (rv != APR_SUCCESS) return rv;
+
+    if (json[0] != '[') {
+        *why = "not a JSON array";
+        return DRS_EVALUE;
+    }
+    at = drs_json_skip(json + 1, end);
+    while (at < end && *at != ']') {
+        rv = drs_codec_scan(at, (apr_size_t)(end - at), &at, &after, why);
+        if (rv == APR_SUCCESS) {
+            rv = drs_codec_plain(at, (apr_size_t)(after - at), &text, why, p);
+        }
+        if (rv != APR_SUCCESS) return rv;
+        APR_ARRAY_PUSH(found, const char *) = text;
+        at = drs_json_skip(after, end) + 1;
+    }
+    *texts = found;
     return APR_SUCCESS;
 }
 

@@ -147,11 +147,43 @@ apr_status_t drs_codec_int(const char *json, apr_size_t len, apr_int64_t *n,
  * @param p    owns *text
  * @return APR_SUCCESS; DRS_EVALUE a NUL or another control character
  *         (below 0x20, or 0x7f) is in it, or a string that cannot be decoded
- * Source: DESIGN.md section 8.
+ * Source: docs/directives.md, DRSessionExport.
  */
 apr_status_t drs_codec_plain(const char *json, apr_size_t len,
                              const char **text, const char **why,
                              apr_pool_t *p) DRS_MUST_CHECK;
+
+/**
+ * The same for a value of the raw codec: it is shown as it stands.
+ *
+ * @param bytes of Redis
+ * @param len   how many
+ * @param text  out: NUL-terminated
+ * @param why   out on failure: one static line
+ * @param p     owns *text
+ * @return APR_SUCCESS; DRS_EVALUE a NUL or another control character is in
+ *         it
+ * Source: docs/directives.md, DRSessionExport.
+ */
+apr_status_t drs_codec_plain_raw(const char *bytes, apr_size_t len,
+                                 const char **text, const char **why,
+                                 apr_pool_t *p) DRS_MUST_CHECK;
+
+/**
+ * Take an array apart, its elements as drs_codec_plain() shows them.
+ *
+ * @param json  bytes; outer white space is passed over
+ * @param len   how many
+ * @param texts out: of const char *
+ * @param why   out on failure: one static line
+ * @param p     owns *texts and what is in it
+ * @return APR_SUCCESS; DRS_EVALUE not JSON, not an array, or an element that
+ *         drs_codec_plain() refuses
+ * Source: docs/directives.md, Require drsession.
+ */
+apr_status_t drs_codec_elements(const char *json, apr_size_t len,
+                                apr_array_header_t **texts, const char **why,
+                                apr_pool_t *p) DRS_MUST_CHECK;
 
 /**
  * Take an object apart, values left as they stand.

@@ -51,7 +51,7 @@ typedef struct drs_cookie_t {
  * @param id     out with DRS_FOUND_ID: a copy; else untouched
  * @param p      owns *id
  * @return what was found
- * Source: DESIGN.md section 3; RFC 6265bis section 5.
+ * Source: docs/redis-layout.md; RFC 6265bis section 5.
  */
 drs_found_t drs_cookie_find(const char *header, const char *name, int strict,
                             const char **id, apr_pool_t *p);
@@ -59,11 +59,13 @@ drs_found_t drs_cookie_find(const char *header, const char *name, int strict,
 /**
  * Check that settings make a cookie that browsers take.
  *
- * Refused: a name that is no token, Path not beginning with '/', a control
- * character, ';' or ',' in Path or Domain, SameSite=None or Partitioned
- * without Secure=on, __Host- with a Domain or another Path than '/' or
- * Secure=off, __Secure- with Secure=off (both in any case), Max-Age over
- * 400 days, a line that could pass 4096 bytes.
+ * Refused: a name that is no token, Path not beginning with '/', bytes that
+ * are not printable ASCII, ';' or ',' in Path, a Domain that is no host
+ * name, either over 1024 bytes, SameSite other than Lax, Strict or None,
+ * SameSite=None or Partitioned without Secure=on, __Host- with a Domain or
+ * another Path than '/' or Secure=off, __Secure- with Secure=off (both in any
+ * case), Max-Age below 0, over 400 days or not in whole seconds, a line that
+ * could pass 4096 bytes.
  *
  * @param cookie the settings
  * @param p      owns the sentence

@@ -20,9 +20,10 @@
  *
  * @param id    out: room for DRS_ID_LEN + 1 bytes, NUL-terminated
  * @param birth seconds since 1970, 0..2^40-1: when the session was born
- * @return APR_SUCCESS; an APR error when the system has no random bytes:
- *         there is no id then, and no weaker source is tried
- * Source: DESIGN.md section 3; getrandom(2); RFC 4648 section 5.
+ * @return APR_SUCCESS; APR_EINVAL birth is out of range; another APR error
+ *         when the system has no random bytes: there is no id then, and no
+ *         weaker source is tried
+ * Source: docs/redis-layout.md; getrandom(2); RFC 4648 section 5.
  */
 apr_status_t drs_id_mint(char *id, apr_int64_t birth) DRS_MUST_CHECK;
 
@@ -33,7 +34,7 @@ apr_status_t drs_id_mint(char *id, apr_int64_t birth) DRS_MUST_CHECK;
  * @param len    how many
  * @param strict 1: 43 or 44 bytes of [A-Za-z0-9_-]; 0: 16..128 of them
  * @return 1 when it may become part of a Redis key, 0 when it is no id
- * Source: DESIGN.md section 3.
+ * Source: docs/redis-layout.md.
  */
 int drs_id_is_wellformed(const char *id, apr_size_t len, int strict);
 
@@ -43,7 +44,7 @@ int drs_id_is_wellformed(const char *id, apr_size_t len, int strict);
  * @param id NUL-terminated, well-formed
  * @return seconds since 1970; -1 when it carries none: it is not 44 bytes
  *         long, and so was not made here
- * Source: DESIGN.md section 3.
+ * Source: docs/redis-layout.md.
  */
 apr_int64_t drs_id_birth(const char *id);
 

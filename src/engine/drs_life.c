@@ -32,7 +32,7 @@ void drs_life_set_id(drs_session_t *session, const char *id)
 }
 
 apr_status_t drs_life_fail(drs_session_t *session, apr_status_t rv,
-                         const char *why)
+                           const char *why)
 {
     drs_redis_explain(&session->store.why, "%s", why);
     return rv;
@@ -109,6 +109,7 @@ apr_status_t drs_life_begin(drs_session_t *session)
 
     session->host.used(session->host.baton);
     store->why.text[0] = '\0';
+    store->over = 0;
     if (session->id == NULL) return APR_SUCCESS;
 
     rv = retire(session);
@@ -131,6 +132,7 @@ apr_status_t drs_life_begin_field(drs_session_t *session, const char *field)
 
     session->host.used(session->host.baton);
     if (len > DRS_FIELD_MAX) {
+        session->store.over = 1;
         return drs_life_fail(session, DRS_EVALUE,
                              "the field name is over the limit of 255 bytes");
     }
@@ -145,7 +147,8 @@ apr_status_t drs_life_begin_write(drs_session_t *session)
 {
     if (session->terms->readonly) {
         session->host.used(session->host.baton);
-        return drs_life_fail(session, DRS_EREADONLY, "DRSession is ReadOnly here");
+        return drs_life_fail(session, DRS_EREADONLY,
+                             "DRSession is ReadOnly here");
     }
     session->changes++;
     return drs_life_begin(session);
@@ -186,27 +189,51 @@ static apr_status_t mint_successor(drs_session_t *session, char *id)
 
     if (birth < 0) birth = apr_time_sec(apr_time_now());
     if (drs_id_mint(id, birth) == APR_SUCCESS) return APR_SUCCESS;
-    return drs_life_fail(session, DRS_EDOWN, "the system has no random bytes");
+    return drs_life_fail(session, DRS_EDOWN,
+                         "the system has no random bytes");
+}
+
+/*
+ * A move without an answer is asked for once: whether the new key is there.
+ * Its absence proves nothing, for Redis may come to the move later.
+ */
+static apr_status_t rename_to(drs_session_t *session, const char *key)
+{
+    drs_store_t *store = &session->store;
+    drs_store_t moved = *store;
+    apr_status_t rv = drs_store_rename(store, key);
+
+    if (rv != DRS_EUNSURE) return rv;
+
+    moved.key = key;
+    moved.budget = store->budget;
+    moved.touch = 0;
+    if (drs_store_exists(&moved) == APR_SUCCESS &&
+        moved.alive == DRS_ALIVE_YES) {
+        rv = APR_SUCCESS;
+        store->why.text[0] = '\0';
+    }
+    store->budget = moved.budget;
+    return rv;
 }
 
 apr_status_t drs_life_renew(drs_session_t *session)
 {
-    drs_store_t *store = &session->store;
     char *id = apr_palloc(session->pool, DRS_ID_LEN + 1);
     apr_status_t rv = drs_life_begin_write(session);
 
     if (rv != APR_SUCCESS) return rv;
     if (session->id == NULL) return APR_NOTFOUND;
     if (!session->host.can_send(session->host.baton)) {
-        return drs_life_fail(session, DRS_ESENT, "a new id needs a cookie, and the "
-                    "response headers are already out");
+        return drs_life_fail(session, DRS_ESENT,
+                             "a new id needs a cookie, and the response "
+                             "headers are already out");
     }
     rv = mint_successor(session, id);
     if (rv != APR_SUCCESS) return rv;
 
-    rv = drs_store_rename(store, apr_pstrcat(session->pool,
-                                             session->terms->prefix, id,
-                                             NULL));
+    rv = rename_to(session, apr_pstrcat(session->pool,
+                                        session->terms->prefix, id, NULL));
     if (rv == DRS_EGONE && session->fresh && !session->seen) {
         return APR_NOTFOUND;
     }

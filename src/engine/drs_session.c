@@ -58,6 +58,11 @@ const char *drs_session_error(drs_session_t *session)
     return session->store.why.text;
 }
 
+int drs_session_is_over(const drs_session_t *session)
+{
+    return session->store.over;
+}
+
 /* Turn bytes of Redis into what the caller is promised. */
 static apr_status_t load(drs_session_t *session, const drs_bytes_t *stored,
                          const char **json, apr_size_t *len, apr_pool_t *p)
@@ -96,7 +101,8 @@ apr_status_t drs_session_get_string(drs_session_t *session, const char *field,
     if (rv != APR_SUCCESS) return rv;
     if (session->terms->codec == &drs_codec_raw) {
         if (strlen(json) != len) {
-            return drs_life_fail(session, DRS_EVALUE, "the value has a NUL in it");
+            return drs_life_fail(session, DRS_EVALUE,
+                                 "the value has a NUL in it");
         }
         *text = json;
         return APR_SUCCESS;
@@ -126,7 +132,8 @@ apr_status_t drs_session_get_int(drs_session_t *session, const char *field,
 
 /* Read fields of a bound session. */
 static apr_status_t view(drs_session_t *session, const char *const *fields,
-                         int n, const char **json, int *live, apr_pool_t *p)
+                         int n, const char **json, apr_size_t *lens,
+                         int *live, apr_pool_t *p)
 {
     drs_bytes_t *stored = apr_pcalloc(p, ((apr_size_t)n + 1) * sizeof(*stored));
     apr_status_t rv;
@@ -141,14 +148,16 @@ static apr_status_t view(drs_session_t *session, const char *const *fields,
     for (i = 0; rv == APR_SUCCESS && i < n; i++) {
         json[i] = NULL;
         if (stored[i].data == NULL) continue;
-        rv = load(session, &stored[i], &json[i], NULL, p);
+        rv = load(session, &stored[i], &json[i],
+                  lens != NULL ? &lens[i] : NULL, p);
     }
     return rv;
 }
 
 apr_status_t drs_session_view(drs_session_t *session,
                               const char *const *fields, int n,
-                              const char **json, int *live, apr_pool_t *p)
+                              const char **json, apr_size_t *lens, int *live,
+                              apr_pool_t *p)
 {
     apr_status_t rv = drs_life_begin(session);
     int i;
@@ -157,7 +166,9 @@ apr_status_t drs_session_view(drs_session_t *session,
         rv = drs_life_begin_field(session, fields[i]);
     }
     if (rv != APR_SUCCESS) return rv;
-    if (session->id != NULL) return view(session, fields, n, json, live, p);
+    if (session->id != NULL) {
+        return view(session, fields, n, json, lens, live, p);
+    }
 
     *live = 0;
     for (i = 0; i < n; i++) json[i] = NULL;
@@ -171,7 +182,7 @@ apr_status_t drs_session_get_many(drs_session_t *session,
     int live;
 
     if (n <= 0) return drs_life_begin(session);
-    return drs_session_view(session, fields, n, json, &live, p);
+    return drs_session_view(session, fields, n, json, NULL, &live, p);
 }
 
 apr_status_t drs_session_has(drs_session_t *session, const char *field)
@@ -238,7 +249,8 @@ static apr_status_t push_member(drs_session_t *session,
     rv = load(session, stored, &json, &len, p);
     if (rv == APR_SUCCESS && session->terms->codec == &drs_codec_raw &&
         drs_codec_quote(json, len, &json, p) != APR_SUCCESS) {
-        rv = drs_life_fail(session, DRS_EREPLY, "a raw value is not UTF-8");
+        rv = drs_life_fail(session, DRS_EREPLY,
+                           "a raw value is not UTF-8");
     }
     if (rv != APR_SUCCESS) return rv;
     APR_ARRAY_PUSH(parts, const char *) =
@@ -340,8 +352,9 @@ static apr_status_t dump(drs_session_t *session, const char *json,
                         &stored->len, &why, p);
     if (rv != APR_SUCCESS) return drs_life_fail(session, rv, why);
     if (stored->len > session->terms->value_max) {
+        session->store.over = 1;
         return drs_life_fail(session, DRS_EVALUE,
-                    "the value is over the limit (DRSessionLimit)");
+                             "the value is over the limit (DRSessionLimit)");
     }
     return APR_SUCCESS;
 }
@@ -497,7 +510,8 @@ apr_status_t drs_session_incr(drs_session_t *session, const char *field,
     if (rv == APR_SUCCESS) rv = drs_life_begin_field(session, field);
     if (rv != APR_SUCCESS) return rv;
     if (!session->terms->codec->plain_integers) {
-        return drs_life_fail(session, DRS_EVALUE, "this DRSessionCodec cannot count");
+        return drs_life_fail(session, DRS_EVALUE,
+                             "this DRSessionCodec cannot count");
     }
     apr_pool_create(&scratch, session->pool);
     rv = write_through(session, &write, scratch);
@@ -524,7 +538,8 @@ static apr_status_t take(drs_session_t *session, const char *field,
     drs_life_learn(session, rv);
     if (rv == APR_NOTFOUND && session->store.alive == DRS_ALIVE_NO &&
         session->seen) {
-        rv = drs_life_fail(session, DRS_EGONE, "the session has ended meanwhile");
+        rv = drs_life_fail(session, DRS_EGONE,
+                           "the session has ended meanwhile");
     }
     return rv;
 }

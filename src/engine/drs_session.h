@@ -59,6 +59,14 @@ const char *drs_session_key(drs_session_t *session);
 /** The member error of drs_api_t, whose contract stands there. */
 const char *drs_session_error(drs_session_t *session);
 
+/**
+ * Tell whether the last call failed with DRS_EVALUE because of a limit.
+ *
+ * @param session any
+ * @return 1 or 0
+ */
+int drs_session_is_over(const drs_session_t *session);
+
 /** The member get of drs_api_t, whose contract stands there. */
 apr_status_t drs_session_get(drs_session_t *session, const char *field,
                              const char **json, apr_size_t *len,
@@ -87,6 +95,7 @@ apr_status_t drs_session_get_many(drs_session_t *session,
  * @param fields  n names
  * @param n       0 or more
  * @param json    out: room for n, NULL where absent
+ * @param lens    out, may be NULL: bytes of each that is not absent
  * @param live    out: 1 when Redis knows the session
  * @param p       owns the texts
  * @return as get_many of drs_api_t
@@ -94,7 +103,7 @@ apr_status_t drs_session_get_many(drs_session_t *session,
  */
 apr_status_t drs_session_view(drs_session_t *session,
                               const char *const *fields, int n,
-                              const char **json, int *live,
+                              const char **json, apr_size_t *lens, int *live,
                               apr_pool_t *p) DRS_MUST_CHECK;
 
 /**

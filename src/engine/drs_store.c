@@ -306,6 +306,7 @@ static apr_status_t judge_script(drs_store_t *store, const redisReply *reply,
         drs_redis_explain(&store->why, "the session has ended meanwhile");
         return DRS_EGONE;
     case DRS_SCRIPT_FULL:
+        store->over = 1;
         drs_redis_explain(&store->why, "over the limit of %d fields "
                           "(DRSessionLimit)", store->fields_max);
         if (store->may_create) store->alive = DRS_ALIVE_UNTOLD;

@@ -50,6 +50,7 @@ typedef struct drs_store_t {
     apr_size_t reply_max;/* bytes of all replies of one call */
     int fields_max;      /* a write never makes more fields than this */
     drs_alive_t alive;   /* out: what the last call learned of the key */
+    int over;            /* out: 1 = a limit was the reason */
     drs_why_t why;       /* out: about the last failure */
 } drs_store_t;
 

@@ -14,6 +14,7 @@
 #include <http_core.h>
 
 #include "drs_codec.h"
+#include "drs_lists.h"
 #include "drs_words.h"
 
 static const drs_cookie_t default_cookie = {
@@ -88,15 +89,19 @@ void *drs_conf_merge_server(apr_pool_t *p, void *inherited, void *add)
     const drs_conf_server_t *base = inherited;
     drs_conf_server_t *conf = apr_pmemdup(p, add, sizeof(*conf));
 
+    /* User and password go together, and not with a url that has its own. */
+    if (conf->pass == NULL && (conf->url == NULL || conf->url->pass == NULL)) {
+        INHERIT(user, NULL);
+        INHERIT(pass, NULL);
+    }
     INHERIT(url, NULL);
-    INHERIT(user, NULL);
-    INHERIT(pass, NULL);
     INHERIT(connect, DRS_UNSET);
     INHERIT(command, DRS_UNSET);
     INHERIT(request, DRS_UNSET);
     INHERIT(idle, DRS_UNSET);
     INHERIT(wait, DRS_UNSET);
     INHERIT(route, NULL);
+    INHERIT(log_key, NULL);
     INHERIT(keep, DRS_UNSET);
     INHERIT(max, DRS_UNSET);
     return conf;
@@ -207,12 +212,20 @@ static drs_conf_server_t *server_of(const cmd_parms *cmd)
 
 static const char *set_server(cmd_parms *cmd, void *dir, const char *word)
 {
+    const drs_url_t *url;
     const char *why = NULL;
 
     (void)dir;
     if (drs_url_parse(word, &server_of(cmd)->url, &why, cmd->pool) !=
         APR_SUCCESS) {
         return apr_pstrcat(cmd->pool, cmd->cmd->name, ": ", why, NULL);
+    }
+    url = server_of(cmd)->url;
+    /* What mod_info and DUMP_CONFIG show is the text of the directive. */
+    if (url->user != NULL || url->pass != NULL) {
+        cmd->directive->args = apr_pstrcat(cmd->pool, "redis://***@",
+                                           url->name + strlen("redis://"),
+                                           NULL);
     }
     return NULL;
 }
@@ -261,6 +274,7 @@ static const char *set_timeout(cmd_parms *cmd, void *dir, const char *word)
 
 static const char *set_pool(cmd_parms *cmd, void *dir, const char *word)
 {
+    static const char alone[] = "Off stands alone, or max=N, idle=T, wait=T";
     drs_conf_server_t *conf = server_of(cmd);
     const char *value;
     const char *why;
@@ -268,9 +282,11 @@ static const char *set_pool(cmd_parms *cmd, void *dir, const char *word)
 
     (void)dir;
     if (ap_cstr_casecmp(word, "Off") == 0) {
+        if (conf->keep == 1) return drs_words_refuse(cmd, word, alone);
         conf->keep = 0;
         return NULL;
     }
+    if (conf->keep == 0) return drs_words_refuse(cmd, word, alone);
     conf->keep = 1;
     if ((value = drs_words_value(word, "max")) != NULL) {
         why = drs_words_number(cmd, value, 1, 100000, &n);
@@ -320,15 +336,6 @@ static const char *set_cookie(cmd_parms *cmd, void *dir, int argc,
     if (why != NULL) return apr_pstrcat(cmd->pool, cmd->cmd->name, " ",
                                         argv[0], ": ", why, NULL);
     conf->cookie = cookie;
-    return NULL;
-}
-
-const char *drs_conf_check(const drs_conf_t *conf, apr_pool_t *p)
-{
-    (void)p;
-    if (conf->lifetime > 0 && conf->idle > conf->lifetime) {
-        return "DRSessionMaxLifetime is shorter than DRSessionIdle";
-    }
     return NULL;
 }
 
@@ -408,87 +415,31 @@ static const char *set_limit(cmd_parms *cmd, void *dir, const char *word)
     return drs_words_refuse(cmd, word, "value=SIZE or fields=N");
 }
 
-static const char *name_of(const drs_export_t *one, const char *env,
-                           apr_pool_t *p)
+const char *drs_conf_check(const drs_conf_t *conf, apr_pool_t *p)
 {
-    return one->name != NULL ? one->name
-                             : apr_pstrcat(p, env, "_", one->field, NULL);
-}
-
-/* Names that are ours: PREFIX_STATUS and what child access exports. */
-static int is_reserved(const char *name, const char *env)
-{
-    static const char *const words[] = {
-        "STATUS", "ID", "KEY", "URL", "IDLE"
-    };
-    apr_size_t len = strlen(env);
-    apr_size_t i;
-
-    if (ap_cstr_casecmpn(name, env, len) != 0 || name[len] != '_') return 0;
-    for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (ap_cstr_casecmp(name + len + 1, words[i]) == 0) return 1;
+    if (conf->lifetime > 0 && conf->idle > conf->lifetime) {
+        return "DRSessionMaxLifetime is shorter than DRSessionIdle";
     }
-    return 0;
-}
-
-static const char *check_exports(const cmd_parms *cmd, const drs_conf_t *conf)
-{
-    const apr_array_header_t *list = conf->exports;
-    const char *env = conf->env != NULL ? conf->env : "DRSESSION";
-    const char *name;
-    int i;
-    int k;
-
-    for (i = 0; list != NULL && i < list->nelts; i++) {
-        name = name_of(&APR_ARRAY_IDX(list, i, drs_export_t), env,
-                       cmd->temp_pool);
-        if (!drs_words_is_variable(name) || is_reserved(name, env)) {
-            return drs_words_refuse(cmd, name, "a variable is letters, digits and "
-                            "'_', does not begin with HTTP_ and is none of "
-                            "the module's own; write field=NAME");
-        }
-        for (k = 0; k < i; k++) {
-            if (ap_cstr_casecmp(name, name_of(&APR_ARRAY_IDX(list, k,
-                                                             drs_export_t),
-                                              env, cmd->temp_pool)) == 0) {
-                return drs_words_refuse(cmd, name, "two fields would become this "
-                                "variable; case does not tell them apart");
-            }
-        }
-    }
-    return NULL;
+    return drs_lists_check(conf, p);
 }
 
 static const char *set_export(cmd_parms *cmd, void *dir, const char *word)
 {
-    drs_conf_t *conf = dir;
-    const char *equals = ap_strchr_c(word, '=');
-    apr_size_t len = equals != NULL ? (apr_size_t)(equals - word)
-                                    : strlen(word);
-    drs_export_t *one;
+    const char *why = drs_lists_export(cmd, dir, word);
 
-    if (len == 0 || len > DRS_FIELD_MAX || !drs_codec_is_utf8(word, len)) {
-        return drs_words_refuse(cmd, word, "a field name is 1 to 255 bytes of UTF-8");
-    }
-    if (conf->exports == NULL) {
-        conf->exports = apr_array_make(cmd->pool, 4, sizeof(drs_export_t));
-    }
-    one = apr_array_push(conf->exports);
-    one->field = apr_pstrmemdup(cmd->pool, word, len);
-    one->name = equals != NULL ? equals + 1 : NULL;
-    return check_exports(cmd, conf);
+    return why != NULL ? why : drs_conf_check(dir, cmd->pool);
 }
 
 static const char *set_env(cmd_parms *cmd, void *dir, const char *word)
 {
     drs_conf_t *conf = dir;
 
-    if (!drs_words_is_variable(word) || strcmp(word, "HTTP") == 0 ||
+    if (!drs_words_is_variable(word) ||
         ap_cstr_casecmp(word, "HTTP") == 0) {
         return drs_words_refuse(cmd, word, "letters, digits and '_', not HTTP");
     }
     conf->env = word;
-    return check_exports(cmd, conf);
+    return drs_conf_check(conf, cmd->pool);
 }
 
 static const char *set_child(cmd_parms *cmd, void *dir, const char *word)
@@ -514,44 +465,10 @@ static const char *set_child(cmd_parms *cmd, void *dir, const char *word)
     return NULL;
 }
 
-static drs_allow_t *allow_of(drs_conf_t *conf, apr_pool_t *p)
-{
-    if (conf->allow == NULL) {
-        conf->allow = apr_pcalloc(p, sizeof(*conf->allow));
-        conf->allow->read = apr_array_make(p, 4, sizeof(const char *));
-        conf->allow->write = apr_array_make(p, 4, sizeof(const char *));
-    }
-    return conf->allow;
-}
-
 static const char *set_allow(cmd_parms *cmd, void *dir, int argc,
                              char *const argv[])
 {
-    drs_allow_t *allow = allow_of(dir, cmd->pool);
-    int write = argc > 0 && ap_cstr_casecmp(argv[0], "write") == 0;
-    int i;
-
-    if (argc == 1 && ap_cstr_casecmp(argv[0], "end") == 0) {
-        allow->end = 1;
-        return NULL;
-    }
-    if (argc < 2 || (!write && ap_cstr_casecmp(argv[0], "read") != 0)) {
-        return drs_words_refuse(cmd, argc > 0 ? argv[0] : "",
-                        "read FIELD..., write FIELD..., * for all, or end");
-    }
-    for (i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "*") == 0) {
-            *(write ? &allow->write_all : &allow->read_all) = 1;
-        }
-        else if (strlen(argv[i]) - 1 >= DRS_FIELD_MAX) {
-            return drs_words_refuse(cmd, argv[i], "a field name is 1 to 255 bytes");
-        }
-        else {
-            APR_ARRAY_PUSH(write ? allow->write : allow->read,
-                           const char *) = argv[i];
-        }
-    }
-    return NULL;
+    return drs_lists_allow(cmd, dir, argc, argv);
 }
 
 #define ANYWHERE (RSRC_CONF | ACCESS_CONF)

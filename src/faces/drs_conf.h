@@ -75,6 +75,7 @@ typedef struct drs_conf_server_t {
     apr_interval_time_t idle;    /* us; of a pooled connection */
     apr_interval_time_t wait;    /* us */
     drs_route_t *route;          /* of this child; NULL in the parent */
+    const unsigned char *log_key;/* for names in logs; NULL = none */
     int keep;
     int max;
 } drs_conf_server_t;

@@ -56,18 +56,21 @@ static apr_size_t count_exports(const drs_conf_t *conf)
 
 /* Make plain text of what was read; a value unfit for it is left out. */
 static void fill_texts(request_rec *r, const drs_conf_t *conf,
-                       const char *const *json, drs_env_memory_t *memory,
-                       apr_pool_t *p)
+                       const char *const *json, const apr_size_t *lens,
+                       drs_env_memory_t *memory, apr_pool_t *p)
 {
     const char *why = NULL;
+    apr_status_t rv;
     apr_size_t i;
 
     for (i = 0; i < count_exports(conf); i++) {
-        memory->texts[i] = NULL;
         if (json[i] == NULL) continue;
-        if (drs_codec_plain(json[i], strlen(json[i]), &memory->texts[i], &why,
-                            p) != APR_SUCCESS) {
-            memory->texts[i] = NULL;
+        rv = conf->codec == &drs_codec_raw
+                 ? drs_codec_plain_raw(json[i], lens[i], &memory->texts[i],
+                                       &why, p)
+                 : drs_codec_plain(json[i], lens[i], &memory->texts[i], &why,
+                                   p);
+        if (rv != APR_SUCCESS) {
             ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
                           "DRSessionExport: field '%s' is not exported: %s",
                           APR_ARRAY_IDX(conf->exports, i, drs_export_t).field,
@@ -83,6 +86,7 @@ static void read_fields(request_rec *r, const drs_conf_t *conf,
     apr_size_t n = count_exports(conf);
     const char **fields = apr_palloc(p, (n + 1) * sizeof(*fields));
     const char **json = apr_palloc(p, (n + 1) * sizeof(*json));
+    apr_size_t *lens = apr_palloc(p, (n + 1) * sizeof(*lens));
     apr_size_t i;
 
     for (i = 0; i < n; i++) {
@@ -91,9 +95,11 @@ static void read_fields(request_rec *r, const drs_conf_t *conf,
     memory->exports = conf->exports;
     memory->texts = apr_pcalloc(p, (n + 1) * sizeof(*memory->texts));
     memory->changes = drs_session_changes(session);
-    memory->rv = drs_session_view(session, fields, (int)n, json,
+    memory->rv = drs_session_view(session, fields, (int)n, json, lens,
                                   &memory->live, p);
-    if (memory->rv == APR_SUCCESS) fill_texts(r, conf, json, memory, p);
+    if (memory->rv == APR_SUCCESS) {
+        fill_texts(r, conf, json, lens, memory, p);
+    }
 }
 
 apr_status_t drs_env_export(request_rec *r, const drs_conf_t *conf,
@@ -120,4 +126,18 @@ apr_status_t drs_env_export(request_rec *r, const drs_conf_t *conf,
                        memory->texts[i]);
     }
     return APR_SUCCESS;
+}
+
+const char *drs_env_known(const drs_env_memory_t *memory, const char *field)
+{
+    int i;
+
+    if (memory->exports == NULL || memory->rv != APR_SUCCESS) return NULL;
+    for (i = 0; i < memory->exports->nelts; i++) {
+        if (strcmp(APR_ARRAY_IDX(memory->exports, i, drs_export_t).field,
+                   field) == 0) {
+            return memory->texts[i];
+        }
+    }
+    return NULL;
 }

@@ -40,10 +40,19 @@ void drs_env_clear(request_rec *r, const drs_conf_t *conf);
  * @param p       owns what memory keeps
  * @return APR_SUCCESS; as get_many of drs_api_t: PREFIX_STATUS is
  *         "unavailable" then and no field is exported
- * Source: DESIGN.md section 8.
+ * Source: docs/directives.md, DRSessionExport.
  */
 apr_status_t drs_env_export(request_rec *r, const drs_conf_t *conf,
                             drs_session_t *session, drs_env_memory_t *memory,
                             apr_pool_t *p) DRS_MUST_CHECK;
+
+/**
+ * Tell what was exported of a field; no traffic.
+ *
+ * @param memory any
+ * @param field  its name
+ * @return the text; NULL = not exported
+ */
+const char *drs_env_known(const drs_env_memory_t *memory, const char *field);
 
 #endif

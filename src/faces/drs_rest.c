@@ -109,7 +109,7 @@ static int fail(const rest_t *rest, apr_status_t rv)
     const char *detail = drs_session_error(rest->session);
     int status = drs_rest_status(rv, &word);
 
-    if (rv == DRS_EVALUE && ap_strstr_c(detail, "limit") != NULL) {
+    if (rv == DRS_EVALUE && drs_session_is_over(rest->session)) {
         status = HTTP_REQUEST_ENTITY_TOO_LARGE;
     }
     if (rv == DRS_EDOWN) {

@@ -21,13 +21,13 @@
  * @param conf    filled in
  * @param session of the request; NULL when DRSession is Off here
  * @return OK, the response is written; or an HTTP status for httpd
- * Source: DESIGN.md section 8.
+ * Source: docs/directives.md, DRSessionAllow.
  */
 int drs_rest_handle(request_rec *r, const drs_conf_t *conf,
                     drs_session_t *session);
 
 /**
- * Tell a failure's word and HTTP status, as DESIGN.md section 7 has them.
+ * Tell a failure's word and HTTP status, as the README lists them.
  *
  * @param rv   a status of drs_api_t
  * @param word out: for example "down"

@@ -5,13 +5,18 @@
  */
 #include "drs_words.h"
 
+#include <signal.h>
 #include <string.h>
 
 #include <apr_lib.h>
 #include <apr_strings.h>
+#include <apr_thread_proc.h>
 #include <http_log.h>
 
 APLOG_USE_MODULE(drsession);
+
+#define SECRET_MAX 1024 /* bytes */
+#define EXEC_TIME (10 * APR_USEC_PER_SEC)
 
 const char *drs_words_refuse(const cmd_parms *cmd, const char *word,
                             const char *allowed)
@@ -20,27 +25,54 @@ const char *drs_words_refuse(const cmd_parms *cmd, const char *word,
                         cmd->cmd->name, word, allowed);
 }
 
+/* The units of a time, by their length: us, and how they are written. */
+static const struct {
+    apr_interval_time_t us;
+    const char *name;
+} units[] = {
+    { 1000, "ms" },
+    { APR_USEC_PER_SEC, "s" },
+    { APR_USEC_PER_SEC, "" },
+    { 60 * APR_USEC_PER_SEC, "min" },
+    { 3600 * APR_USEC_PER_SEC, "h" },
+    { 24 * 3600 * APR_USEC_PER_SEC, "d" }
+};
+
+#define TIME_MAX (36500 * APR_USEC_PER_SEC * 24 * 3600)
+
+/* 0 for what is no time, or is longer than any. */
+static int read_time(const char *word, apr_interval_time_t *time)
+{
+    apr_size_t digits = strspn(word, "0123456789");
+    apr_int64_t n;
+    apr_size_t i;
+
+    if (digits == 0 || digits > 15) return 0;
+    n = apr_strtoi64(word, NULL, 10);
+    for (i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (ap_cstr_casecmp(word + digits, units[i].name) == 0 &&
+            n <= TIME_MAX / units[i].us) {
+            *time = n * units[i].us;
+            return 1;
+        }
+    }
+    return 0;
+}
+
 const char *drs_words_time(const cmd_parms *cmd, const char *word,
                               apr_interval_time_t least,
                               apr_interval_time_t *time)
 {
-    static const char allowed[] =
-        "a time is digits with ms, s, min, h or d, for example 500ms or 30min";
     apr_interval_time_t parsed = 0;
-    apr_int64_t days;
-    char *end;
 
-    if (!apr_isdigit(*word)) return drs_words_refuse(cmd, word, allowed);
-    days = apr_strtoi64(word, &end, 10);
-    if (strcmp(end, "d") == 0 && days <= 36500) {
-        parsed = days * 24 * 3600 * APR_USEC_PER_SEC;
-    }
-    else if (strlen(word) > 15 ||
-             ap_timeout_parameter_parse(word, &parsed, "s") != APR_SUCCESS) {
-        return drs_words_refuse(cmd, word, allowed);
+    if (!read_time(word, &parsed)) {
+        return drs_words_refuse(cmd, word, "a time is digits with ms, s, min, "
+                                "h or d, up to 36500d, for example 500ms or "
+                                "30min");
     }
     if (parsed < least) {
-        return drs_words_refuse(cmd, word, "it has to be longer");
+        return drs_words_refuse(cmd, word, least < APR_USEC_PER_SEC
+                                ? "the least is 1ms" : "the least is 1s");
     }
     *time = parsed;
     return NULL;
@@ -106,52 +138,146 @@ int drs_words_is_variable(const char *name)
     return ap_cstr_casecmpn(name, "HTTP_", 5) != 0;
 }
 
-const char *drs_words_file(const cmd_parms *cmd, const char *path,
-                               const char **secret)
+/* The first line of what was read; a password has at least one byte. */
+static const char *take_line(const cmd_parms *cmd, const char *bytes,
+                             apr_size_t len, const char *source,
+                             const char **secret)
 {
-    char line[1024];
+    const char *newline = memchr(bytes, '\n', len);
+    apr_size_t end = newline != NULL ? (apr_size_t)(newline - bytes) : len;
+
+    if (end > 0 && bytes[end - 1] == '\r') end--;
+    if (memchr(bytes, '\0', end) != NULL) {
+        return apr_pstrcat(cmd->pool, "a NUL byte in what ", source, " says",
+                           NULL);
+    }
+    if (end == 0 || end > SECRET_MAX) {
+        return apr_pstrcat(cmd->pool, "the first line of ", source,
+                           " is a password of 1 to 1024 bytes", NULL);
+    }
+    *secret = apr_pstrmemdup(cmd->pool, bytes, end);
+    return NULL;
+}
+
+const char *drs_words_file(const cmd_parms *cmd, const char *path,
+                           const char **secret)
+{
+    char line[SECRET_MAX + 1];
+    apr_size_t len = sizeof(line);
     apr_file_t *file;
     apr_finfo_t info;
-    apr_size_t len;
     apr_status_t rv;
 
     path = ap_server_root_relative(cmd->temp_pool, path);
     if (path == NULL) return "the path is not valid";
+    /* Before it is opened: a pipe would hold up httpd for ever. */
+    rv = apr_stat(&info, path, APR_FINFO_TYPE | APR_FINFO_PROT,
+                  cmd->temp_pool);
+    if (rv == APR_SUCCESS && info.filetype != APR_REG) {
+        return "it is no plain file";
+    }
     rv = apr_file_open(&file, path, APR_READ, APR_OS_DEFAULT, cmd->temp_pool);
-    if (rv != APR_SUCCESS) return "the file cannot be opened";
-
-    if (apr_file_info_get(&info, APR_FINFO_PROT, file) == APR_SUCCESS &&
-        (info.protection & APR_FPROT_WREAD) != 0) {
+    if (rv != APR_SUCCESS) {
+        return apr_psprintf(cmd->pool, "the file cannot be opened: %pm", &rv);
+    }
+    if ((info.protection & APR_FPROT_WREAD) != 0) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, cmd->server,
                      "%s: the file with the password can be read by everyone",
                      cmd->cmd->name);
     }
-    rv = apr_file_gets(line, sizeof(line), file);
+    rv = apr_file_read_full(file, line, sizeof(line), &len);
     apr_file_close(file);
-    if (rv != APR_SUCCESS) return "the file is empty";
-    len = strcspn(line, "\r\n");
-    if (len == 0 || len == sizeof(line) - 1) {
-        return "no password in its first line";
+    if (rv != APR_SUCCESS && !APR_STATUS_IS_EOF(rv)) {
+        return apr_psprintf(cmd->pool, "the file cannot be read: %pm", &rv);
     }
-    *secret = apr_pstrmemdup(cmd->pool, line, len);
-    return NULL;
+    return take_line(cmd, line, len, "the file", secret);
+}
+
+/* Reads until the command closes its end; what is too much is dropped. */
+static apr_status_t read_all(apr_proc_t *proc, char *bytes, apr_size_t *len,
+                             apr_time_t end)
+{
+    apr_size_t size = *len;
+    apr_status_t rv = APR_SUCCESS;
+    char more[256];
+    apr_size_t n;
+
+    for (*len = 0; rv == APR_SUCCESS; *len += n) {
+        char *to = *len < size ? bytes + *len : more;
+
+        n = *len < size ? size - *len : sizeof(more);
+        if (apr_time_now() >= end) return APR_TIMEUP;
+        apr_file_pipe_timeout_set(proc->out, end - apr_time_now());
+        rv = apr_file_read(proc->out, to, &n);
+        if (rv != APR_SUCCESS) n = 0;
+        if (to == more) n = 0;
+    }
+    return rv;
+}
+
+/* Whether the command ends, in time and well; one that hangs is killed. */
+static const char *end_command(apr_proc_t *proc, apr_time_t end)
+{
+    apr_exit_why_e how = APR_PROC_EXIT;
+    apr_status_t rv;
+    int code = 0;
+
+    while ((rv = apr_proc_wait(proc, &code, &how, APR_NOWAIT)) ==
+           APR_CHILD_NOTDONE) {
+        if (apr_time_now() >= end) {
+            apr_proc_kill(proc, SIGKILL);
+            apr_proc_wait(proc, &code, &how, APR_WAIT);
+            return "the command took longer than 10s";
+        }
+        apr_sleep(5 * 1000);
+    }
+    return rv == APR_CHILD_DONE && how == APR_PROC_EXIT && code == 0
+           ? NULL : "the command failed";
+}
+
+static apr_status_t start_command(apr_proc_t *proc, const char *command,
+                                  apr_pool_t *p)
+{
+    apr_procattr_t *attr;
+    char **argv;
+    apr_status_t rv;
+
+    rv = apr_tokenize_to_argv(command, &argv, p);
+    if (rv == APR_SUCCESS && argv[0] == NULL) rv = APR_ENOENT;
+    if (rv == APR_SUCCESS) rv = apr_procattr_create(&attr, p);
+    if (rv == APR_SUCCESS) {
+        rv = apr_procattr_io_set(attr, APR_NO_FILE, APR_FULL_BLOCK,
+                                 APR_NO_PIPE);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = apr_procattr_cmdtype_set(attr, APR_PROGRAM_PATH);
+    }
+    /* Here and not in the child, where nobody would hear of it. */
+    if (rv == APR_SUCCESS) rv = apr_procattr_error_check_set(attr, 1);
+    if (rv != APR_SUCCESS) return rv;
+    return apr_proc_create(proc, argv[0], (const char *const *)argv, NULL,
+                           attr, p);
 }
 
 const char *drs_words_exec(const cmd_parms *cmd, const char *command,
-                                  const char **secret)
+                           const char **secret)
 {
-    char **argv;
-    char *line;
+    char line[SECRET_MAX + 1];
+    apr_size_t len = sizeof(line);
+    apr_time_t end = apr_time_now() + EXEC_TIME;
+    apr_proc_t proc;
+    const char *why;
+    apr_status_t rv;
 
-    if (apr_tokenize_to_argv(command, &argv, cmd->temp_pool) != APR_SUCCESS ||
-        argv[0] == NULL) {
-        return "no command";
+    rv = start_command(&proc, command, cmd->temp_pool);
+    if (rv != APR_SUCCESS) {
+        return apr_psprintf(cmd->pool, "the command cannot be run: %pm", &rv);
     }
-    line = ap_get_exec_line(cmd->pool, argv[0],
-                            (const char *const *)argv);
-    if (line == NULL || *line == '\0') return "the command said nothing";
-    *secret = line;
-    return NULL;
+    rv = read_all(&proc, line, &len, end);
+    why = end_command(&proc, APR_STATUS_IS_EOF(rv) ? end : 0);
+    apr_file_close(proc.out);
+    return why != NULL ? why : take_line(cmd, line, len, "the command",
+                                         secret);
 }
 
 static const char *set_same_site(const cmd_parms *cmd, const char *value,

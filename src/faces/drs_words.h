@@ -26,11 +26,12 @@ const char *drs_words_refuse(const cmd_parms *cmd, const char *word,
                              const char *allowed);
 
 /**
- * Read a time: digits, with ms, s (or nothing), min, h or d.
+ * Read a time: digits, with ms, s (or nothing), min, h or d, in any case;
+ * at most 36500d.
  *
  * @param cmd   of the setter
  * @param word  as written
- * @param least us that are allowed
+ * @param least us that are allowed: 0, 1 ms or 1 s
  * @param time  out: us
  * @return NULL or a sentence
  */
@@ -82,7 +83,8 @@ const char *drs_words_value(const char *word, const char *name);
 int drs_words_is_variable(const char *name);
 
 /**
- * Read a secret: the first line of a file. Warns when everyone may read it.
+ * Read a secret: the first line of a plain file, without its CR LF, 1 to
+ * 1024 bytes. Warns when everyone may read the file.
  *
  * @param cmd    of the setter; its pool owns the secret
  * @param path   absolute, or below ServerRoot
@@ -93,10 +95,13 @@ const char *drs_words_file(const cmd_parms *cmd, const char *path,
                            const char **secret);
 
 /**
- * Read a secret: the first line that a command prints.
+ * Read a secret: the first line that a command prints, as of a file. The
+ * command has 10 s, has to exit with 0, reads nothing and has httpd's own
+ * standard error and environment.
  *
  * @param cmd     of the setter; its pool owns the secret
- * @param command program and arguments, as a shell would split them
+ * @param command program, looked for in PATH, and arguments, as a shell
+ *                would split them
  * @param secret  out
  * @return NULL, or what is wrong, without the directive
  */

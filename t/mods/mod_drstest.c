@@ -2,8 +2,7 @@
 /*
  * A guest of mod_drsession for the tests: the handler "drstest" reads calls
  * of the C API from the request body, one a line, and answers a line for
- * each. It also registers two codecs, for tests only. It knows the public
- * header and httpd, nothing of the module's inside.
+ * each. It knows the public header and httpd, nothing of the module's inside.
  *
  *     set cart {"items":3}        ok
  *     get cart                    ok {"items":3}
@@ -20,6 +19,7 @@
 #include <httpd.h>
 
 #include <ap_provider.h>
+#include <apr_escape.h>
 #include <apr_strings.h>
 #include <http_config.h>
 #include <http_protocol.h>
@@ -92,42 +92,6 @@ static const char *encode(apr_pool_t *p, const char *bytes, apr_size_t len)
     }
     *to = '\0';
     return text;
-}
-
-static char *to_hex(apr_pool_t *p, const char *bytes, apr_size_t len,
-                    unsigned char mask)
-{
-    static const char digits[] = "0123456789abcdef";
-    char *text = apr_palloc(p, len * 2 + 1);
-    apr_size_t i;
-
-    for (i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)((unsigned char)bytes[i] ^ mask);
-
-        text[i * 2] = digits[c >> 4];
-        text[i * 2 + 1] = digits[c & 15];
-    }
-    text[len * 2] = '\0';
-    return text;
-}
-
-/* NULL if the text is no hex. */
-static char *of_hex(apr_pool_t *p, const char *hex, apr_size_t len,
-                    unsigned char mask)
-{
-    char *bytes = apr_palloc(p, len / 2 + 1);
-    apr_size_t i;
-
-    if (len % 2 != 0) return NULL;
-    for (i = 0; i < len / 2; i++) {
-        int high = from_hex(hex[i * 2]);
-        int low = from_hex(hex[i * 2 + 1]);
-
-        if (high < 0 || low < 0) return NULL;
-        bytes[i] = (char)(unsigned char)((high * 16 + low) ^ mask);
-    }
-    bytes[len / 2] = '\0';
-    return bytes;
 }
 
 /* The next word of a line, not decoded; NULL at its end. */
@@ -224,7 +188,8 @@ static apr_status_t run_hex_get(job_t *job)
     apr_status_t rv = run_get(job);
 
     if (rv == APR_SUCCESS) {
-        job->out = to_hex(job->r->pool, job->out, job->out_len, 0);
+        job->out = apr_pescape_hex(job->r->pool, job->out,
+                                   job->out_len, 0);
         job->out_len *= 2;
     }
     return rv;
@@ -294,10 +259,13 @@ static apr_status_t run_sethex(job_t *job)
     const char *field = take_field(job);
     apr_size_t len;
     const char *hex = take_rest(job, &len);
-    const char *bytes = of_hex(job->r->pool, hex, len, 0);
+    char *bytes = apr_palloc(job->r->pool, len / 2 + 1);
 
-    if (bytes == NULL) return APR_EINVAL;
-    return job->api->set(job->session, field, bytes, len / 2);
+    if (apr_unescape_hex(bytes, hex, (apr_ssize_t)len, 0, &len)
+        != APR_SUCCESS) {
+        return APR_EINVAL;
+    }
+    return job->api->set(job->session, field, bytes, len);
 }
 
 static apr_status_t run_set_string(job_t *job)
@@ -579,60 +547,10 @@ static int handle(request_rec *r)
     return OK;
 }
 
-/*
- * "rot": a toy encryption, every byte XORed with a constant and written as
- * hex. A test of the interface: it protects nothing.
- */
-#define ROT_MASK 0x5a
-
-static apr_status_t rot_dumps(const char *json, apr_size_t len,
-                              const char **stored, apr_size_t *stored_len,
-                              const char **why, apr_pool_t *p)
-{
-    (void)why;
-    *stored = to_hex(p, json, len, ROT_MASK);
-    *stored_len = len * 2;
-    return APR_SUCCESS;
-}
-
-static apr_status_t rot_loads(const char *stored, apr_size_t len,
-                              const char **json, apr_size_t *json_len,
-                              const char **why, apr_pool_t *p)
-{
-    const char *text = of_hex(p, stored, len, ROT_MASK);
-
-    if (text == NULL) {
-        *why = "rot: the stored value is not hex";
-        return APR_EGENERAL;
-    }
-    *json = text;
-    *json_len = len / 2;
-    return APR_SUCCESS;
-}
-
-/* "broken": refuses, whichever way it is asked. */
-static apr_status_t refuse(const char *in, apr_size_t len, const char **out,
-                           apr_size_t *out_len, const char **why,
-                           apr_pool_t *p)
-{
-    (void)in;
-    (void)len;
-    (void)out;
-    (void)out_len;
-    (void)p;
-    *why = "broken: cannot do it";
-    return APR_EGENERAL;
-}
-
-static const drs_codec_t rot = { rot_dumps, rot_loads, 0 };
-static const drs_codec_t broken = { refuse, refuse, 0 };
-
 static void register_hooks(apr_pool_t *p)
 {
+    (void)p;
     ap_hook_handler(handle, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_register_provider(p, DRS_CODEC_GROUP, "rot", DRS_CODEC_VERSION, &rot);
-    ap_register_provider(p, DRS_CODEC_GROUP, "broken", DRS_CODEC_VERSION,
-                         &broken);
 }
 
 module AP_MODULE_DECLARE_DATA drstest_module = {

@@ -34,7 +34,7 @@ sub built {
 }
 
 sub module      { return built('DRS_MODULE', 'mod_drsession.so') }
-sub test_module { return built('DRS_TESTMOD', 'mod_drstest.so') }
+sub test_module { return built('DRS_DRSTEST', 'mod_drstest.so') }
 
 my $libexec;
 sub libexec {
@@ -102,8 +102,10 @@ sub load_lines {
     }
     return $lines if $self->{plain};
     $lines .= 'LoadModule drsession_module ' . module() . "\n";
-    $lines .= 'LoadModule drstest_module ' . test_module() . "\n"
-        if defined test_module();
+    for my $guest (qw(drstest drscodec)) {
+        my $path = built("DRS_\U$guest", "mod_$guest.so") or next;
+        $lines .= "LoadModule ${guest}_module $path\n";
+    }
     return $lines;
 }
 
@@ -141,8 +143,10 @@ sub conf_text {
         . "    AllowOverride All\n</Directory>\n"
         . "AddType text/html .shtml\nAddOutputFilter INCLUDES .shtml\n";
     return $conf . "$text\n" if $self->{plain};
-    $conf .= "DRSessionServer $url\n"
-        if defined $url && $text !~ /^\s*DRSessionServer\s/m;
+    if (defined $url && $text !~ /^\s*DRSessionServer\s/m) {
+        $conf .= "DRSessionServer $url\n";
+        $conf .= $self->{redis}{credentials} // '' if $self->{redis};
+    }
     $conf .= "<Location /drs>\n    SetHandler drstest\n</Location>\n"
         if defined test_module();
     return $conf . "$text\n";

@@ -6,6 +6,7 @@ use strict;
 use warnings;
 use DRS::Proc;
 use File::Temp qw(tempdir);
+use FindBin;
 use IO::Socket::INET;
 use IO::Socket::UNIX;
 use Time::HiRes qw(sleep time);
@@ -66,7 +67,31 @@ sub start {
         return 0;
     });
     die "redis is not up: $last" unless $up;
+    $self->restrict if $ENV{DRS_ACL};
     return $self;
+}
+
+# The least that a user of Redis needs, as the documentation tells it.
+sub least_acl {
+    my $text = DRS::Httpd::slurp("$FindBin::Bin/../docs/redis-layout.md");
+    my ($rule) = $text =~ /^    ACL SETUSER drs (.*?)\n\n/ms
+        or die 'docs/redis-layout.md has no ACL';
+    return split ' ', $rule;
+}
+
+# With DRS_ACL=1 the module enters as that user, in all tests; they use more
+# prefixes than one.
+sub restrict {
+    my ($self) = @_;
+    return if defined $self->{pass};
+    $self->cmd('ACL', 'SETUSER', 'drs', '+select',
+        map { /^~/ ? '~*' : s/^>\K.*/least/r } least_acl());
+    open my $out, '>', "$self->{dir}/password" or die "password: $!";
+    chmod 0600, "$self->{dir}/password";
+    print {$out} "least\n";
+    close $out;
+    $self->{credentials} = "DRSessionCredentials drs "
+        . "file:$self->{dir}/password\n";
 }
 
 sub stop {

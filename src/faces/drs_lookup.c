@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One answer a field and request. Failures are remembered, too: a
+ * configuration that asks for five fields waits for a hanging Redis once,
+ * and all its lines see the same.
+ */
+#include "drs_lookup.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "drs_codec.h"
+
+/* What came of a lookup. */
+typedef struct found_t {
+    apr_status_t rv;
+    const char *json; /* as the codec loaded it; set when rv says so */
+    apr_size_t len;
+} found_t;
+
+static int is_answer(apr_status_t rv)
+{
+    return rv == APR_SUCCESS || rv == APR_NOTFOUND || rv == DRS_EVALUE;
+}
+
+static const found_t *recall(const drs_place_t *place, const char *field)
+{
+    const drs_lookup_memory_t *memory = place->memory;
+
+    if (memory->fields == NULL ||
+        memory->changes != drs_session_changes(place->session)) {
+        return NULL;
+    }
+    return apr_hash_get(memory->fields, field, APR_HASH_KEY_STRING);
+}
+
+static const found_t *look_up(const drs_place_t *place, const char *field)
+{
+    drs_lookup_memory_t *memory = place->memory;
+    const found_t *known = recall(place, field);
+    found_t *found;
+
+    if (known != NULL) return known;
+
+    if (memory->fields == NULL ||
+        memory->changes != drs_session_changes(place->session)) {
+        memory->fields = apr_hash_make(place->p);
+        memory->changes = drs_session_changes(place->session);
+    }
+    found = apr_pcalloc(place->p, sizeof(*found));
+    found->rv = drs_session_get(place->session, field, &found->json,
+                                &found->len, place->p);
+    if (!is_answer(found->rv)) memory->failed = found->rv;
+    apr_hash_set(memory->fields, apr_pstrdup(place->p, field),
+                 APR_HASH_KEY_STRING, found);
+    return found;
+}
+
+static apr_status_t show(const drs_place_t *place, const found_t *found,
+                         const char **text)
+{
+    const char *why = NULL;
+
+    if (found->rv != APR_SUCCESS) return found->rv;
+    if (place->conf->codec == &drs_codec_raw) {
+        return drs_codec_plain_raw(found->json, found->len, text, &why,
+                                   place->p);
+    }
+    return drs_codec_plain(found->json, found->len, text, &why, place->p);
+}
+
+apr_status_t drs_lookup_text(const drs_place_t *place, const char *field,
+                             const char **text)
+{
+    return show(place, look_up(place, field), text);
+}
+
+apr_status_t drs_lookup_list(const drs_place_t *place, const char *field,
+                             apr_array_header_t **texts)
+{
+    const found_t *found = look_up(place, field);
+    apr_array_header_t *list;
+    const char *why = NULL;
+    const char *text = NULL;
+    apr_status_t rv = found->rv;
+
+    if (rv != APR_SUCCESS) return rv;
+    if (place->conf->codec != &drs_codec_raw && found->json[0] == '[') {
+        return drs_codec_elements(found->json, found->len, texts, &why,
+                                  place->p);
+    }
+    rv = show(place, found, &text);
+    if (rv != APR_SUCCESS) return rv;
+
+    list = apr_array_make(place->p, 1, sizeof(const char *));
+    APR_ARRAY_PUSH(list, const char *) = text;
+    *texts = list;
+    return APR_SUCCESS;
+}
+
+const char *drs_lookup_known(const drs_place_t *place, const char *field)
+{
+    const found_t *found = recall(place, field);
+    const char *text = NULL;
+
+    if (found == NULL || show(place, found, &text) != APR_SUCCESS) {
+        return NULL;
+    }
+    return text;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Headers of the response, so that no cache shows one user's page to
+ * another and no response carries two cookies of ours.
+ */
+#include "drs_reply.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+#include <http_protocol.h>
+
+static int has_token(const char *list, const char *token)
+{
+    return list != NULL && ap_find_token(NULL, list, token);
+}
+
+/* Whether a word of Cache-Control lets others see the page, or is ours. */
+static int is_replaced(const char *word)
+{
+    static const char *const words[] = {
+        "public", "private", "no-cache", "s-maxage"
+    };
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (ap_cstr_casecmpn(word, words[i], strlen(words[i])) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* What the application said of caching, less what would let others see it. */
+static const char *make_cache_control(const char *given, int announced,
+                                      apr_pool_t *p)
+{
+    const char *made = announced ? "private, no-cache, no-store"
+                                 : "private, no-cache";
+    char *last;
+    char *word = apr_strtok(apr_pstrdup(p, given), ", \t", &last);
+
+    for (; word != NULL; word = apr_strtok(NULL, ", \t", &last)) {
+        if (ap_cstr_casecmp(word, "no-store") == 0) return given;
+        if (!is_replaced(word)) made = apr_pstrcat(p, made, ", ", word, NULL);
+    }
+    return made;
+}
+
+/*
+ * Keep shared caches from showing one user's page to another. What CGI
+ * programs say stands in err_headers_out, what others say in headers_out.
+ */
+void drs_reply_protect(request_rec *r, int announced)
+{
+    const char *vary = apr_table_get(r->headers_out, "Vary");
+    const char *out = apr_table_get(r->headers_out, "Cache-Control");
+    const char *err = apr_table_get(r->err_headers_out, "Cache-Control");
+    const char *given = apr_pstrcat(r->pool, out != NULL ? out : "",
+                                    out != NULL && err != NULL ? ", " : "",
+                                    err != NULL ? err : "", NULL);
+
+    if (!has_token(vary, "Cookie") && !has_token(vary, "*")) {
+        apr_table_mergen(r->headers_out, "Vary", "Cookie");
+    }
+    apr_table_unset(r->err_headers_out, "Cache-Control");
+    apr_table_setn(r->headers_out, "Cache-Control",
+                   make_cache_control(given, announced, r->pool));
+}
+
+/* Take out an earlier Set-Cookie of ours: a response carries one at most. */
+static void drop_cookie(request_rec *r, const char *name)
+{
+    const apr_array_header_t *lines = apr_table_elts(r->err_headers_out);
+    const apr_table_entry_t *entry = (const apr_table_entry_t *)lines->elts;
+    apr_table_t *others = apr_table_make(r->pool, 4);
+    apr_size_t len = strlen(name);
+    int i;
+
+    for (i = 0; i < lines->nelts; i++) {
+        if (entry[i].key == NULL ||
+            ap_cstr_casecmp(entry[i].key, "Set-Cookie") != 0) {
+            continue;
+        }
+        if (strncmp(entry[i].val, name, len) != 0 ||
+            entry[i].val[len] != '=') {
+            apr_table_addn(others, "Set-Cookie", entry[i].val);
+        }
+    }
+    apr_table_unset(r->err_headers_out, "Set-Cookie");
+    lines = apr_table_elts(others);
+    entry = (const apr_table_entry_t *)lines->elts;
+    for (i = 0; i < lines->nelts; i++) {
+        apr_table_addn(r->err_headers_out, "Set-Cookie", entry[i].val);
+    }
+}
+
+void drs_reply_cookie(request_rec *r, const char *name, const char *line)
+{
+    drop_cookie(r, name);
+    apr_table_addn(r->err_headers_out, "Set-Cookie", line);
+}
