@@ -302,9 +302,13 @@ static apr_status_t export_session(request_rec *r, binding_t *binding)
     if (rv != APR_SUCCESS || url == NULL) return rv;
 
     rv = drs_child_export(r, conf, url, binding->session);
-    if (rv == DRS_EREADONLY) return APR_SUCCESS;
     if (rv == APR_SUCCESS) binding->shared = conf->env;
-    return rv;
+    if (rv != DRS_EREADONLY && rv != DRS_ESENT) return rv;
+
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
+                  "%s: DRSessionChildAccess exports no key: %s", r->uri,
+                  drs_session_error(binding->session));
+    return APR_SUCCESS;
 }
 
 static int fix_up(request_rec *r)

@@ -367,6 +367,10 @@ static int finish(const job_t *job, const verb_t *verb, apr_status_t rv)
     apr_size_t i = 0;
 
     while (i < sizeof(table) / sizeof(table[0]) - 1 && table[i].rv != rv) i++;
+    if (rv == DRS_EREADONLY) {
+        why = "there is no session, and none can be made: DRSession is "
+              "ReadOnly here, or the response headers are out";
+    }
     if (why == NULL) why = drs_session_error(job->session);
     if (table[i].word != NULL) {
         fprintf(stderr, "drsession: %s: %s: %s\n", verb->name, table[i].word,

@@ -22,8 +22,8 @@
  * @param url     of Redis, as drs_conf_child_url() has it
  * @param session of the request
  * @return as drs_handoff_give(); nothing is exported unless APR_SUCCESS.
- *         DRS_EREADONLY is no failure: a child without key reads an empty
- *         session
+ *         With DRS_EREADONLY and DRS_ESENT a child can go on, without a
+ *         key: it reads an empty session
  * Source: DESIGN.md section 8.
  */
 apr_status_t drs_child_export(request_rec *r, const drs_conf_t *conf,
