@@ -68,6 +68,9 @@ refused('wrong_switches_are_refused',
     ['DRSessionCodec pickle',
         says('DRSessionCodec', 'pickle', 'json, raw or a codec')],
     ['DRSessionCodec JSON', says('DRSessionCodec', 'JSON', 'json, raw')],
+    ['DRSessionChildAccess Yes',
+        qr/DRSessionChildAccess: neither On, Off nor a url/],
+    ['DRSessionChildAccess redis://h:0', qr/the port is no number/],
     ['DRSessionFoo On', qr/Invalid command 'DRSessionFoo'/]);
 
 refused('wrong_urls_are_refused',
@@ -279,6 +282,8 @@ taken('what_is_right_is_taken',
     'DRSessionExport user', 'DRSessionExport "a b=A_B" c.d=C_D',
     "DRSessionExport \xc3\xa4=AE", 'DRSessionExport user=USER list=LIST',
     'DRSessionExport ' . join(' ', map { "f$_" } 1 .. 100),
+    'DRSessionChildAccess on', 'DRSessionChildAccess Off',
+    'DRSessionChildAccess redis://child:pw@h:1/2',
     'DRSessionAllow read *', 'DRSessionAllow WRITE a b *', 'DRSessionAllow end',
     "DRSessionAllow read a\nDRSessionAllow write a\nDRSessionAllow end",
     # What another section may mend is not judged before it happens.
@@ -418,7 +423,8 @@ subtest 'htaccess_says_nothing_else' => sub {
     for my $line ('Server redis://h', 'Credentials file:x', 'Timeout request=1s',
         'Pool Off', 'Prefix x:', 'Cookie s', 'Idle 5', 'MaxLifetime 5',
         'Touch Off', 'Strict Off', 'OnError pass', 'Codec raw',
-        'Limit fields=1', 'Env X', 'Export a', 'Allow read *') {
+        'Limit fields=1', 'Env X', 'Export a', 'Allow read *',
+        'ChildAccess On') {
         my ($word) = $line =~ /(\w+)/;
         $folders->add('docs/all/.htaccess', "DRSession$line\n");
         is $folders->get('/all/x.txt')->{status}, 500, "DRSession$word";
@@ -513,6 +519,7 @@ $asks->{conf} = "LogLevel trace8\nDRSession On\nDRSessionServer "
     . $guarded->url('tcp') . "\nDRSessionCredentials app file:pw/app\n"
     . within('Location /server-info', 'SetHandler server-info')
     . within('Location /rest', "SetHandler drsession\nDRSessionAllow write *")
+    . within('Location /child', 'DRSessionChildAccess redis://c:child-pw@h')
     . join '', map { within('VirtualHost 127.0.0.1:' . $asks->port,
         "ServerName $_\n$vhost{$_}") } sort keys %vhost;
 $asks->start;
@@ -529,11 +536,11 @@ subtest 'no_password_is_shown' => sub {
     my $page = $asks->get('/server-info', headers => { Host => 'lf' })->{body};
     like $page, qr/DRSessionServer.*\*\*\*\@127\.0\.0\.1:$port/,
         'mod_info has the directive';
-    unlike $page, qr/(?:app|wrong)-pw/, 'without its password';
+    unlike $page, qr/(?:app|wrong|child)-pw/, 'without its password';
     for my $what (qw(-S -DDUMP_CONFIG -DDUMP_RUN_CFG -DDUMP_MODULES -M)) {
         my ($code, $out) = $asks->conftest($asks->{conf}, $what);
         is $code, 0, "httpd -t $what";
-        unlike $out, qr/(?:app|wrong)-pw/, 'shows none';
+        unlike $out, qr/(?:app|wrong|child)-pw/, 'shows none';
         like $out, qr/DRSessionServer redis:\S+\@127/, 'but the rest'
             if $what eq '-DDUMP_CONFIG';
     }
@@ -542,7 +549,7 @@ subtest 'no_password_is_shown' => sub {
     is $r->{status}, 503, 'a refused password is 503';
     unlike $r->{body}, qr/wrong-pw/, 'that does not say it';
     like $asks->error_log, qr{drsession:error.*/rest/a}, 'and is logged';
-    unlike $asks->error_log, qr/p s#1|(?:app|wrong)-pw/, 'but not shown there';
+    unlike $asks->error_log, qr/p s#1|(?:app|wrong|child)-pw/, 'but not shown there';
     like $asks->error_log, qr/:trace[4-8]\]/, 'which says a lot';
 };
 error_log_is_clean($asks, qr/\[drsession:error\]/);
@@ -556,6 +563,7 @@ subtest 'no_refusal_shows_a_password' => sub {
         'http://u:S3cr3t@h', 'unix://u:S3cr3t@/x', 'unix:///x?pass=S3cr3t',
         'redis://u:S3cr3t@h more', '"redis://u:S3cr3t @h"'),
         within('Location /', 'DRSessionServer redis://u:S3cr3t@h'),
+        (map { "DRSessionChildAccess $_" } 'S3cr3t', 'redis://u:S3cr3t@h:0'),
         (map { "DRSessionCredentials $_" } 'S3cr3t', 'user S3cr3t',
         'user S3cr3t more', 'file:S3cr3t', 'password:S3cr3t', 'exec:S3cr3t')) {
         my ($code, $out) = $tester->conftest($text);

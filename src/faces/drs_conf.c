@@ -210,9 +210,16 @@ static drs_conf_server_t *server_of(const cmd_parms *cmd)
                                 &drsession_module);
 }
 
+/* What mod_info and DUMP_CONFIG show is the text of the directive. */
+static void hide_password(cmd_parms *cmd, const drs_url_t *url)
+{
+    if (url->user == NULL && url->pass == NULL) return;
+    cmd->directive->args = apr_pstrcat(cmd->pool, "redis://***@",
+                                       url->name + strlen("redis://"), NULL);
+}
+
 static const char *set_server(cmd_parms *cmd, void *dir, const char *word)
 {
-    const drs_url_t *url;
     const char *why = NULL;
 
     (void)dir;
@@ -220,13 +227,7 @@ static const char *set_server(cmd_parms *cmd, void *dir, const char *word)
         APR_SUCCESS) {
         return apr_pstrcat(cmd->pool, cmd->cmd->name, ": ", why, NULL);
     }
-    url = server_of(cmd)->url;
-    /* What mod_info and DUMP_CONFIG show is the text of the directive. */
-    if (url->user != NULL || url->pass != NULL) {
-        cmd->directive->args = apr_pstrcat(cmd->pool, "redis://***@",
-                                           url->name + strlen("redis://"),
-                                           NULL);
-    }
+    hide_password(cmd, server_of(cmd)->url);
     return NULL;
 }
 
@@ -456,6 +457,7 @@ static const char *set_child(cmd_parms *cmd, void *dir, const char *word)
     }
     else if (drs_url_parse(word, &url, &why, cmd->pool) == APR_SUCCESS) {
         conf->child = word;
+        hide_password(cmd, url);
     }
     else {
         /* Not repeated: it may hold a password. */
