@@ -65,6 +65,10 @@ $(BUILD)/mod_%.so: $(BUILD)/t/mods/mod_%.o
 $(BUILD)/test_%: $(BUILD)/t/unit/test_%.o $(ENGINE)
 	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(SYSTEM_LIBS) -lcmocka
 
+# What talks to a server is tested against one that lies.
+LIED_TO = redis open pool route store session
+$(LIED_TO:%=$(BUILD)/test_%): $(BUILD)/t/unit/fake.o $(BUILD)/t/unit/rig.o
+
 # Directives are tested without an httpd around them.
 $(BUILD)/test_conf: $(BUILD)/src/faces/drs_conf.o \
 	$(BUILD)/src/faces/drs_lists.o $(BUILD)/src/faces/drs_words.o

@@ -39,6 +39,7 @@ struct drs_redis_t {
     redisReader *reader;           /* NULL = closed */
     redisReplyObjectFunctions make;/* the reader's own, with our array */
     void *(*make_array)(const redisReadTask *task, drs_elements_t n);
+    drs_elements_t elements;       /* that may still come in this trip */
 };
 
 apr_interval_time_t drs_redis_clock(void)
@@ -121,17 +122,18 @@ static int wait_for(int fd, short events, apr_interval_time_t deadline)
 }
 
 /*
- * An array deeper or longer than any verb asks for is refused before it is
- * made: hiredis 1.2.0 runs out of stack on deep ones.
+ * Arrays deeper or, taken together, longer than any verb asks for are refused
+ * before they are made: hiredis 1.2.0 runs out of stack on deep ones.
  */
 static void *make_bounded_array(const redisReadTask *task, drs_elements_t n)
 {
-    const drs_redis_t *redis = task->privdata;
+    drs_redis_t *redis = task->privdata;
     const redisReadTask *up;
     int depth = 1;
 
     for (up = task->parent; up != NULL; up = up->parent) depth++;
-    if (depth > DEPTH_MAX || n > ELEMENTS_MAX) return NULL;
+    if (depth > DEPTH_MAX || n > redis->elements) return NULL;
+    redis->elements -= n;
     return redis->make_array(task, n);
 }
 
@@ -232,22 +234,34 @@ static int connect_tcp(drs_redis_t *redis, apr_interval_time_t deadline)
     return error;
 }
 
+static void explain_fate(const drs_redis_t *redis, drs_fate_t fate,
+                         drs_why_t *why)
+{
+    static const char *const words[] = {
+        "answered", "could not be sent to", "closed the connection",
+        "did not answer in time", "sent something that is no fit reply"
+    };
+
+    drs_redis_explain(why, "%s: %s", redis->server->url->name, words[fate]);
+}
+
 /* Send one command of the greeting; its answer has to be +OK. */
 static apr_status_t greet(drs_redis_t *redis, int argc, const char **argv,
                           apr_interval_time_t deadline, drs_why_t *why)
 {
-    drs_command_t command = { 0, NULL, NULL };
+    drs_command_t command = { argc, argv, NULL, REDIS_REPLY_STATUS, 0 };
     redisReply *reply = NULL;
     apr_status_t rv = DRS_EDOWN;
 
-    command.argc = argc;
-    command.argv = argv;
     if (drs_redis_call(redis, &command, 1, &reply, GREETING_MAX, deadline,
                        why) != DRS_FATE_DONE) {
         return rv;
     }
     if (reply->type == REDIS_REPLY_ERROR) {
         drs_redis_quote(redis, reply, why);
+    }
+    else if (strcmp(reply->str, "OK") != 0) {
+        explain_fate(redis, DRS_FATE_GARBLED, why);
     }
     else {
         rv = APR_SUCCESS;
@@ -391,6 +405,7 @@ static drs_fate_t receive_all(drs_redis_t *redis, int n, redisReply **replies,
     void *reply;
     int i = 0;
 
+    redis->elements = ELEMENTS_MAX;
     while (i < n && fate == DRS_FATE_DONE) {
         reply = NULL;
         if (redisReaderGetReply(redis->reader, &reply) != REDIS_OK) {
@@ -410,15 +425,17 @@ static drs_fate_t receive_all(drs_redis_t *redis, int n, redisReply **replies,
     return fate;
 }
 
-static void explain_fate(const drs_redis_t *redis, drs_fate_t fate,
-                         drs_why_t *why)
+/* What no such command is answered with is another one's answer. */
+static int is_fit(const drs_command_t *command, const redisReply *reply)
 {
-    static const char *const words[] = {
-        "answered", "could not be sent to", "closed the connection",
-        "did not answer in time", "sent something that is no fit reply"
-    };
-
-    drs_redis_explain(why, "%s: %s", redis->server->url->name, words[fate]);
+    if (reply->type == REDIS_REPLY_ERROR || command->type == 0) return 1;
+    if (command->type == REDIS_REPLY_STRING &&
+        reply->type == REDIS_REPLY_NIL) {
+        return 1;
+    }
+    return reply->type == command->type &&
+           (command->elements == 0 ||
+            reply->elements == (apr_size_t)command->elements);
 }
 
 /* A server with too many clients says so unasked, and hangs up. */
@@ -440,11 +457,17 @@ drs_fate_t drs_redis_call(drs_redis_t *redis, const drs_command_t *commands,
 
     memset(replies, 0, (size_t)n * sizeof(*replies));
     memcpy(out, bytes, sizeof(out[0]) * (size_t)made);
-    if (made == n) fate = send_all(redis, out, n, deadline);
+    /* Without time for an answer it is better not to ask. */
+    if (made == n && drs_redis_clock() < deadline) {
+        fate = send_all(redis, out, n, deadline);
+    }
     for (i = 0; i < made; i++) redisFreeCommand(bytes[i].iov_base);
 
     if (fate == DRS_FATE_DONE) {
         fate = receive_all(redis, n, replies, most, deadline);
+    }
+    for (i = 0; i < n && fate == DRS_FATE_DONE; i++) {
+        if (!is_fit(&commands[i], replies[i])) fate = DRS_FATE_GARBLED;
     }
     if (fate == DRS_FATE_DONE) return fate;
 
@@ -460,10 +483,13 @@ drs_fate_t drs_redis_call(drs_redis_t *redis, const drs_command_t *commands,
     return fate;
 }
 
-int drs_redis_is_error(const redisReply *reply, const char *word)
+int drs_redis_is_error(const redisReply *reply, const char *words)
 {
+    apr_size_t len = strlen(words);
+
     return reply->type == REDIS_REPLY_ERROR &&
-           strncmp(reply->str, word, strlen(word)) == 0;
+           strncmp(reply->str, words, len) == 0 &&
+           (reply->str[len] == '\0' || reply->str[len] == ' ');
 }
 
 void drs_redis_quote(const drs_redis_t *redis, const redisReply *reply,

@@ -31,16 +31,19 @@ typedef struct drs_server_t {
     apr_interval_time_t connect; /* us for connect, AUTH and SELECT */
 } drs_server_t;
 
-/** One command as an argument vector. */
+/** One command as an argument vector, and what its answer has to be. */
 typedef struct drs_command_t {
     int argc;
     const char **argv;
     const apr_size_t *lens; /* bytes of each; NULL = NUL-terminated */
+    int type;     /* REDIS_REPLY_x, a string may be nil; 0 = any. An error
+                     always fits */
+    int elements; /* of an array; 0 = any number */
 } drs_command_t;
 
 /** What became of a round trip. */
 typedef enum drs_fate_t {
-    DRS_FATE_DONE,   /* one whole reply a command, nothing left over */
+    DRS_FATE_DONE,   /* one whole, fit reply a command, nothing left over */
     DRS_FATE_UNSENT, /* not one byte of a command was taken */
     DRS_FATE_CLOSED, /* the connection ended after bytes were sent */
     DRS_FATE_LATE,   /* the deadline passed after bytes were sent */
@@ -135,13 +138,14 @@ drs_fate_t drs_redis_call(drs_redis_t *redis, const drs_command_t *commands,
                           drs_why_t *why) DRS_MUST_CHECK;
 
 /**
- * Judge whether a reply is an error that begins with a word.
+ * Judge whether a reply is an error that begins with these words, the last
+ * one whole.
  *
  * @param reply any
- * @param word  for example "LOADING"
+ * @param words for example "LOADING"
  * @return 1 or 0
  */
-int drs_redis_is_error(const struct redisReply *reply, const char *word);
+int drs_redis_is_error(const struct redisReply *reply, const char *words);
 
 /**
  * Put an error reply into words: its text up to the first quote or colon,

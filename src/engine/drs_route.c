@@ -76,12 +76,25 @@ static const refusal_t *find_refusal(const drs_trip_t *trip,
     return NULL;
 }
 
+/* A MULTI that was refused alone let the commands behind it run. */
+static int ran_nevertheless(const drs_trip_t *trip)
+{
+    int i;
+
+    if (trip->replies[0]->type != REDIS_REPLY_ERROR) return 0;
+    for (i = 1; i < trip->n; i++) {
+        if (trip->replies[i]->type != REDIS_REPLY_ERROR) return trip->writes;
+    }
+    return 0;
+}
+
 static int may_repeat(const drs_trip_t *trip, drs_fate_t fate,
                       const refusal_t *refusal)
 {
     if (fate == DRS_FATE_UNSENT) return 1;
     if (fate == DRS_FATE_CLOSED) return !trip->writes;
-    return fate == DRS_FATE_DONE && refusal != NULL && refusal->renew;
+    return fate == DRS_FATE_DONE && refusal != NULL && refusal->renew &&
+           !ran_nevertheless(trip);
 }
 
 /* What a round trip that failed tells the caller. */
@@ -92,9 +105,14 @@ static apr_status_t judge_fate(const drs_trip_t *trip, drs_fate_t fate)
     return fate == DRS_FATE_GARBLED ? DRS_EREPLY : DRS_EDOWN;
 }
 
+/*
+ * An answer that is not fit, too long for us for one, comes from a server
+ * that answers: no session can make it one that is not asked any more.
+ */
 static drs_verdict_t judge_connection(drs_fate_t fate,
                                       const refusal_t *refusal)
 {
+    if (fate == DRS_FATE_GARBLED) return DRS_VERDICT_STALE;
     if (fate != DRS_FATE_DONE) return DRS_VERDICT_DEAD;
     return refusal != NULL && refusal->renew ? DRS_VERDICT_STALE
                                              : DRS_VERDICT_GOOD;
@@ -131,8 +149,8 @@ apr_status_t drs_route_call(drs_route_t *route, drs_trip_t *trip,
     }
     else if (refusal != NULL) {
         drs_redis_quote(redis, reply, why);
+        rv = ran_nevertheless(trip) ? DRS_EUNSURE : DRS_EDOWN;
         drs_route_free(trip);
-        rv = DRS_EDOWN;
     }
     drs_pool_return(route->pool, redis, judge_connection(fate, refusal));
     return rv;

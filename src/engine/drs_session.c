@@ -305,7 +305,8 @@ static apr_status_t give_birth(drs_session_t *session, write_t *write,
     store->expiry = drs_life_expiry(session, id);
     store->may_create = 1;
     rv = write->act(store, write, p);
-    if (rv != APR_SUCCESS) {
+    /* A write of deletions alone succeeds, and nothing is there. */
+    if (rv != APR_SUCCESS || store->alive == DRS_ALIVE_NO) {
         store->key = NULL;
         return rv;
     }

@@ -6,13 +6,13 @@
  */
 #include "drs_store.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include <apr_strings.h>
 #include <hiredis/hiredis.h>
 
 #include "drs_script.h"
-
 
 /* Make a round trip of the store; the time it takes is paid by its budget. */
 static apr_status_t travel(drs_store_t *store, drs_trip_t *trip)
@@ -28,7 +28,8 @@ static apr_status_t travel(drs_store_t *store, drs_trip_t *trip)
         return DRS_EDOWN;
     }
     trip->most = store->reply_max;
-    trip->deadline = start + time;
+    /* A call that takes a second trip has no second deadline. */
+    if (trip->deadline == 0) trip->deadline = start + time;
     rv = drs_route_call(store->route, trip, &store->why);
     store->budget -= drs_redis_clock() - start;
     return rv;
@@ -48,16 +49,24 @@ static apr_status_t refuse(drs_store_t *store, const redisReply *reply)
     return DRS_EREPLY;
 }
 
+/* The same for a write: an answer that makes no sense proves nothing. */
+static apr_status_t refuse_write(drs_store_t *store, const redisReply *reply)
+{
+    apr_status_t rv = refuse(store, reply);
+
+    return reply->type == REDIS_REPLY_ERROR ? rv : DRS_EUNSURE;
+}
+
 /*
  * Ask one read command, with EXISTS behind it where the caller wants to
  * know, and PEXPIRE where the expiry is due. Its reply is the first.
  */
-static apr_status_t ask(drs_store_t *store, drs_trip_t *trip, int argc,
-                        const char **argv, int want_exists, int type)
+static apr_status_t ask(drs_store_t *store, drs_trip_t *trip,
+                        const drs_command_t *command, int want_exists)
 {
     const char *exists[] = { "EXISTS", store->key };
     const char *pexpire[] = { "PEXPIRE", store->key, NULL };
-    drs_command_t commands[3] = { { argc, argv, NULL } };
+    drs_command_t commands[3] = { *command };
     char ms[24];
     const redisReply *reply;
     apr_status_t rv;
@@ -67,29 +76,25 @@ static apr_status_t ask(drs_store_t *store, drs_trip_t *trip, int argc,
     trip->commands = commands;
     trip->n = 1;
     if (want_exists) {
-        commands[trip->n++] = (drs_command_t){ 2, exists, NULL };
+        commands[trip->n++] = (drs_command_t){ 2, exists, NULL,
+                                               REDIS_REPLY_INTEGER, 0 };
     }
     if (store->touch > 0) {
         apr_snprintf(ms, sizeof(ms), "%" APR_INT64_T_FMT, store->touch);
         pexpire[2] = ms;
-        commands[trip->n++] = (drs_command_t){ 3, pexpire, NULL };
+        commands[trip->n++] = (drs_command_t){ 3, pexpire, NULL,
+                                               REDIS_REPLY_INTEGER, 0 };
     }
     rv = travel(store, trip);
     trip->commands = NULL;
     if (rv != APR_SUCCESS) return rv;
 
     store->touch = 0;
-    reply = trip->replies[0];
-    if (reply->type != type &&
-        !(type == REDIS_REPLY_STRING && reply->type == REDIS_REPLY_NIL)) {
-        return refuse(store, reply);
-    }
-    for (i = 1; i < trip->n; i++) {
-        if (trip->replies[i]->type != REDIS_REPLY_INTEGER) {
-            return refuse(store, trip->replies[i]);
-        }
-        store->alive = trip->replies[i]->integer != 0 ? DRS_ALIVE_YES
-                                                      : DRS_ALIVE_NO;
+    for (i = 0; i < trip->n; i++) {
+        reply = trip->replies[i];
+        if (reply->type == REDIS_REPLY_ERROR) return refuse(store, reply);
+        if (i == 0) continue;
+        store->alive = reply->integer != 0 ? DRS_ALIVE_YES : DRS_ALIVE_NO;
     }
     return APR_SUCCESS;
 }
@@ -107,10 +112,10 @@ apr_status_t drs_store_get(drs_store_t *store, const char *field,
                            drs_bytes_t *value, apr_pool_t *p)
 {
     const char *argv[] = { "HGET", store->key, field };
+    drs_command_t command = { 3, argv, NULL, REDIS_REPLY_STRING, 0 };
     drs_trip_t trip;
-    apr_status_t rv;
+    apr_status_t rv = ask(store, &trip, &command, 0);
 
-    rv = ask(store, &trip, 3, argv, 0, REDIS_REPLY_STRING);
     if (rv == APR_SUCCESS && trip.replies[0]->type == REDIS_REPLY_NIL) {
         rv = APR_NOTFOUND;
     }
@@ -122,15 +127,17 @@ apr_status_t drs_store_get(drs_store_t *store, const char *field,
     return rv;
 }
 
-/* An array of texts, as long as it has to be; nil only where allowed. */
-static apr_status_t check_texts(drs_store_t *store, const redisReply *reply)
+/* An array of texts; or is one allowed to be absent? */
+static apr_status_t check_texts(drs_store_t *store, const redisReply *reply,
+                                int nil_too)
 {
     apr_size_t i;
 
     for (i = 0; i < reply->elements; i++) {
         int type = reply->element[i]->type;
 
-        if (type != REDIS_REPLY_STRING && type != REDIS_REPLY_NIL) {
+        if (type != REDIS_REPLY_STRING &&
+            !(nil_too && type == REDIS_REPLY_NIL)) {
             return refuse(store, reply->element[i]);
         }
     }
@@ -141,6 +148,7 @@ apr_status_t drs_store_get_many(drs_store_t *store, const char *const *fields,
                                 int n, drs_bytes_t *values, apr_pool_t *p)
 {
     const char **argv = apr_palloc(p, ((apr_size_t)n + 2) * sizeof(*argv));
+    drs_command_t command = { n + 2, argv, NULL, REDIS_REPLY_ARRAY, n };
     drs_trip_t trip;
     apr_status_t rv;
     int i;
@@ -148,15 +156,10 @@ apr_status_t drs_store_get_many(drs_store_t *store, const char *const *fields,
     argv[0] = "HMGET";
     argv[1] = store->key;
     memcpy(argv + 2, fields, (apr_size_t)n * sizeof(*argv));
-    rv = ask(store, &trip, n + 2, argv, 1, REDIS_REPLY_ARRAY);
-    if (rv == APR_SUCCESS) {
-        const redisReply *reply = trip.replies[0];
-
-        rv = reply->elements == (apr_size_t)n ? check_texts(store, reply)
-                                              : refuse(store, reply);
-        for (i = 0; rv == APR_SUCCESS && i < n; i++) {
-            copy_bytes(reply->element[i], &values[i], p);
-        }
+    rv = ask(store, &trip, &command, 1);
+    if (rv == APR_SUCCESS) rv = check_texts(store, trip.replies[0], 1);
+    for (i = 0; rv == APR_SUCCESS && i < n; i++) {
+        copy_bytes(trip.replies[0]->element[i], &values[i], p);
     }
     drs_route_free(&trip);
     return rv;
@@ -166,8 +169,9 @@ apr_status_t drs_store_get_many(drs_store_t *store, const char *const *fields,
 static apr_status_t ask_number(drs_store_t *store, int argc, const char **argv,
                                long long *n)
 {
+    drs_command_t command = { argc, argv, NULL, REDIS_REPLY_INTEGER, 0 };
     drs_trip_t trip;
-    apr_status_t rv = ask(store, &trip, argc, argv, 0, REDIS_REPLY_INTEGER);
+    apr_status_t rv = ask(store, &trip, &command, 0);
 
     if (rv == APR_SUCCESS) {
         *n = trip.replies[0]->integer;
@@ -209,15 +213,21 @@ apr_status_t drs_store_count(drs_store_t *store, apr_size_t *n)
     return APR_SUCCESS;
 }
 
+/* Ask a read whose answer is texts, a multiple of so many. */
 static apr_status_t list(drs_store_t *store, const char *verb,
-                         apr_array_header_t **out, apr_pool_t *p)
+                         apr_size_t group, apr_array_header_t **out,
+                         apr_pool_t *p)
 {
     const char *argv[] = { verb, store->key };
+    drs_command_t command = { 2, argv, NULL, REDIS_REPLY_ARRAY, 0 };
     drs_trip_t trip;
-    apr_status_t rv = ask(store, &trip, 2, argv, 0, REDIS_REPLY_ARRAY);
+    apr_status_t rv = ask(store, &trip, &command, 0);
     apr_size_t i;
 
-    if (rv == APR_SUCCESS) rv = check_texts(store, trip.replies[0]);
+    if (rv == APR_SUCCESS) rv = check_texts(store, trip.replies[0], 0);
+    if (rv == APR_SUCCESS && trip.replies[0]->elements % group != 0) {
+        rv = refuse(store, trip.replies[0]);
+    }
     if (rv == APR_SUCCESS) {
         const redisReply *reply = trip.replies[0];
 
@@ -234,13 +244,13 @@ static apr_status_t list(drs_store_t *store, const char *verb,
 apr_status_t drs_store_keys(drs_store_t *store, apr_array_header_t **fields,
                             apr_pool_t *p)
 {
-    return list(store, "HKEYS", fields, p);
+    return list(store, "HKEYS", 1, fields, p);
 }
 
 apr_status_t drs_store_all(drs_store_t *store, apr_array_header_t **all,
                            apr_pool_t *p)
 {
-    return list(store, "HGETALL", all, p);
+    return list(store, "HGETALL", 2, all, p);
 }
 
 static void start_script(const drs_store_t *store, drs_script_name_t name,
@@ -259,7 +269,8 @@ static void start_script(const drs_store_t *store, drs_script_name_t name,
 static apr_status_t run_script(drs_store_t *store, drs_script_t *call,
                                drs_trip_t *trip)
 {
-    drs_command_t command = { call->argc, call->argv, call->lens };
+    drs_command_t command = { call->argc, call->argv, call->lens,
+                              REDIS_REPLY_ARRAY, 0 };
     apr_status_t rv;
 
     memset(trip, 0, sizeof(*trip));
@@ -288,17 +299,30 @@ static apr_status_t judge_error(drs_store_t *store, const redisReply *reply)
     return rv;
 }
 
+/* Whether an array is { code } or { code, value }, as scripts answer. */
+static int is_script_answer(const redisReply *reply, int type)
+{
+    if (reply->elements < 1 ||
+        reply->element[0]->type != REDIS_REPLY_INTEGER) {
+        return 0;
+    }
+    if (reply->element[0]->integer < 0) {
+        return reply->elements == 1 &&
+               reply->element[0]->integer >= DRS_SCRIPT_EXISTS;
+    }
+    return reply->elements == 2 && reply->element[1]->type == type;
+}
+
 /* Read the answer of a script: its code and, on success, its value. */
 static apr_status_t judge_script(drs_store_t *store, const redisReply *reply,
-                                 apr_size_t *created, const redisReply **value)
+                                 int type, apr_size_t *created,
+                                 const redisReply **value)
 {
     long long code;
 
     if (reply->type == REDIS_REPLY_ERROR) return judge_error(store, reply);
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 1 ||
-        reply->element[0]->type != REDIS_REPLY_INTEGER) {
-        return refuse(store, reply);
-    }
+    if (!is_script_answer(reply, type)) return refuse_write(store, reply);
+
     code = reply->element[0]->integer;
     store->alive = code == DRS_SCRIPT_GONE ? DRS_ALIVE_NO : DRS_ALIVE_YES;
     switch (code) {
@@ -316,7 +340,6 @@ static apr_status_t judge_script(drs_store_t *store, const redisReply *reply,
     default:
         break;
     }
-    if (reply->elements < 2) return refuse(store, reply);
     *created = (apr_size_t)code;
     *value = reply->element[1];
     return APR_SUCCESS;
@@ -343,7 +366,8 @@ apr_status_t drs_store_update(drs_store_t *store, const drs_pair_t *pairs,
     }
     rv = run_script(store, &call, &trip);
     if (rv == APR_SUCCESS) {
-        rv = judge_script(store, trip.replies[0], &fresh, &left);
+        rv = judge_script(store, trip.replies[0], REDIS_REPLY_INTEGER, &fresh,
+                          &left);
     }
     if (rv == APR_SUCCESS) {
         if (left->integer == 0) store->alive = DRS_ALIVE_NO;
@@ -367,10 +391,27 @@ apr_status_t drs_store_add(drs_store_t *store, const drs_pair_t *pair,
     drs_script_push(&call, pair->value.data, pair->value.len);
     rv = run_script(store, &call, &trip);
     if (rv == APR_SUCCESS) {
-        rv = judge_script(store, trip.replies[0], &created, &value);
+        rv = judge_script(store, trip.replies[0], REDIS_REPLY_INTEGER,
+                          &created, &value);
     }
     drs_route_free(&trip);
     return rv;
+}
+
+/* The sum of a script; what is no number was not counted by Redis. */
+static apr_status_t read_sum(drs_store_t *store, const redisReply *value,
+                             apr_int64_t *now)
+{
+    char *end = NULL;
+    apr_int64_t sum;
+
+    errno = 0;
+    sum = apr_strtoi64(value->str, &end, 10);
+    if (errno != 0 || end == value->str || *end != '\0') {
+        return refuse_write(store, value);
+    }
+    *now = sum;
+    return APR_SUCCESS;
 }
 
 apr_status_t drs_store_incr(drs_store_t *store, const char *field,
@@ -387,14 +428,17 @@ apr_status_t drs_store_incr(drs_store_t *store, const char *field,
     drs_script_push_text(&call, apr_psprintf(p, "%" APR_INT64_T_FMT, by));
     rv = run_script(store, &call, &trip);
     if (rv == APR_SUCCESS) {
-        rv = judge_script(store, trip.replies[0], &created, &value);
+        rv = judge_script(store, trip.replies[0], REDIS_REPLY_STRING,
+                          &created, &value);
     }
-    if (rv == APR_SUCCESS && value->type != REDIS_REPLY_STRING) {
-        rv = refuse(store, value);
-    }
-    if (rv == APR_SUCCESS) *now = apr_strtoi64(value->str, NULL, 10);
+    if (rv == APR_SUCCESS) rv = read_sum(store, value, now);
     drs_route_free(&trip);
     return rv;
+}
+
+static drs_command_t queued(int argc, const char **argv)
+{
+    return (drs_command_t){ argc, argv, NULL, REDIS_REPLY_STATUS, 0 };
 }
 
 /* Make a transaction; its answer is the array that EXEC returns. */
@@ -405,8 +449,9 @@ static apr_status_t transact(drs_store_t *store, drs_command_t *commands,
     const char *exec[] = { "EXEC" };
     apr_status_t rv;
 
-    commands[0] = (drs_command_t){ 1, multi, NULL };
-    commands[n - 1] = (drs_command_t){ 1, exec, NULL };
+    commands[0] = (drs_command_t){ 1, multi, NULL, REDIS_REPLY_STATUS, 0 };
+    commands[n - 1] = (drs_command_t){ 1, exec, NULL, REDIS_REPLY_ARRAY,
+                                       n - 2 };
     memset(trip, 0, sizeof(*trip));
     trip->commands = commands;
     trip->n = n;
@@ -416,11 +461,30 @@ static apr_status_t transact(drs_store_t *store, drs_command_t *commands,
     if (rv != APR_SUCCESS) return rv;
 
     *array = trip->replies[n - 1];
-    if ((*array)->type != REDIS_REPLY_ARRAY ||
-        (*array)->elements != (apr_size_t)n - 2) {
-        rv = refuse(store, *array);
-    }
+    if ((*array)->type == REDIS_REPLY_ERROR) rv = refuse(store, *array);
     return rv;
+}
+
+/* Read what EXEC says of HGET, HDEL, EXISTS and PEXPIRE. */
+static apr_status_t judge_pop(drs_store_t *store, const redisReply *array,
+                              drs_bytes_t *value, apr_pool_t *p)
+{
+    const redisReply *held = array->element[0];
+    apr_size_t i;
+
+    if (held->type != REDIS_REPLY_STRING && held->type != REDIS_REPLY_NIL) {
+        return refuse_write(store, held);
+    }
+    for (i = 1; i < array->elements; i++) {
+        if (array->element[i]->type != REDIS_REPLY_INTEGER) {
+            return refuse_write(store, array->element[i]);
+        }
+    }
+    store->alive = array->element[2]->integer != 0 ? DRS_ALIVE_YES
+                                                   : DRS_ALIVE_NO;
+    if (held->type == REDIS_REPLY_NIL) return APR_NOTFOUND;
+    copy_bytes(held, value, p);
+    return APR_SUCCESS;
 }
 
 apr_status_t drs_store_pop(drs_store_t *store, const char *field,
@@ -436,26 +500,16 @@ apr_status_t drs_store_pop(drs_store_t *store, const char *field,
     int n = 1;
     apr_status_t rv;
 
-    commands[n++] = (drs_command_t){ 3, hget, NULL };
-    commands[n++] = (drs_command_t){ 3, hdel, NULL };
-    commands[n++] = (drs_command_t){ 2, exists, NULL };
+    commands[n++] = queued(3, hget);
+    commands[n++] = queued(3, hdel);
+    commands[n++] = queued(2, exists);
     if (store->expiry > 0) {
         pexpire[2] = apr_psprintf(p, "%" APR_INT64_T_FMT, store->expiry);
-        commands[n++] = (drs_command_t){ 3, pexpire, NULL };
+        commands[n++] = queued(3, pexpire);
     }
     rv = transact(store, commands, n + 1, &trip, &array);
     if (rv == APR_SUCCESS) {
-        const redisReply *held = array->element[0];
-        const redisReply *left = array->element[2];
-
-        if (held->type == REDIS_REPLY_STRING) {
-            copy_bytes(held, value, p);
-        }
-        else {
-            rv = held->type == REDIS_REPLY_NIL ? APR_NOTFOUND
-                                               : refuse(store, held);
-        }
-        store->alive = left->integer != 0 ? DRS_ALIVE_YES : DRS_ALIVE_NO;
+        rv = judge_pop(store, array, value, p);
     }
     drs_route_free(&trip);
     return rv;
@@ -464,7 +518,7 @@ apr_status_t drs_store_pop(drs_store_t *store, const char *field,
 apr_status_t drs_store_unlink(drs_store_t *store)
 {
     const char *argv[] = { "UNLINK", store->key };
-    drs_command_t command = { 2, argv, NULL };
+    drs_command_t command = { 2, argv, NULL, REDIS_REPLY_INTEGER, 0 };
     drs_trip_t trip;
     apr_status_t rv;
 
@@ -473,7 +527,7 @@ apr_status_t drs_store_unlink(drs_store_t *store)
     trip.n = 1;
     trip.writes = 1;
     rv = travel(store, &trip);
-    if (rv == APR_SUCCESS && trip.replies[0]->type != REDIS_REPLY_INTEGER) {
+    if (rv == APR_SUCCESS && trip.replies[0]->type == REDIS_REPLY_ERROR) {
         rv = refuse(store, trip.replies[0]);
     }
     drs_route_free(&trip);
@@ -491,11 +545,11 @@ apr_status_t drs_store_rename(drs_store_t *store, const char *to)
     int n = 1;
     apr_status_t rv;
 
-    commands[n++] = (drs_command_t){ 3, rename, NULL };
+    commands[n++] = queued(3, rename);
     if (store->expiry > 0) {
         apr_snprintf(ms, sizeof(ms), "%" APR_INT64_T_FMT, store->expiry);
         pexpire[2] = ms;
-        commands[n++] = (drs_command_t){ 3, pexpire, NULL };
+        commands[n++] = queued(3, pexpire);
     }
     rv = transact(store, commands, n + 1, &trip, &array);
     if (rv == APR_SUCCESS &&
@@ -506,7 +560,7 @@ apr_status_t drs_store_rename(drs_store_t *store, const char *to)
     }
     else if (rv == APR_SUCCESS &&
              array->element[0]->type != REDIS_REPLY_STATUS) {
-        rv = refuse(store, array->element[0]);
+        rv = refuse_write(store, array->element[0]);
     }
     drs_route_free(&trip);
     return rv;

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Setup, clock and the one question that the tests of the connection layer
+ * have in common.
+ */
+#include "rig.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+static int start_at(void **state, int family)
+{
+    rig_t *rig = calloc(1, sizeof(*rig));
+
+    if (rig == NULL || apr_pool_create(&rig->p, NULL) != APR_SUCCESS) return 1;
+    rig->fake = fake_start(family);
+    fake_reach(rig->fake, &rig->conf.server, &rig->url);
+    rig->conf.pool.keep = 1;
+    rig->conf.pool.max = 4;
+    rig->conf.pool.idle = apr_time_from_sec(60);
+    rig->conf.pool.wait = 200 * MS;
+    rig->redis = drs_redis_create(&rig->conf.server, rig->p);
+    *state = rig;
+    return 0;
+}
+
+int rig_start(void **state)
+{
+    return start_at(state, AF_INET);
+}
+
+int rig_start_unix(void **state)
+{
+    return start_at(state, AF_UNIX);
+}
+
+static void free_replies(rig_t *rig)
+{
+    int i;
+
+    for (i = 0; i < DRS_COMMANDS_MAX; i++) {
+        if (rig->replies[i] != NULL) freeReplyObject(rig->replies[i]);
+        rig->replies[i] = NULL;
+    }
+}
+
+int rig_stop(void **state)
+{
+    rig_t *rig = *state;
+
+    free_replies(rig);
+    apr_pool_destroy(rig->p);
+    fake_stop(rig->fake);
+    free(rig);
+    return 0;
+}
+
+apr_interval_time_t rig_in(rig_t *rig, int ms)
+{
+    rig->start = drs_redis_clock();
+    return rig->start + (apr_interval_time_t)ms * MS;
+}
+
+void rig_took(const rig_t *rig, int least, int most)
+{
+    apr_interval_time_t us = drs_redis_clock() - rig->start;
+
+    assert_true(us >= least * MS);
+    assert_true(us <= most * MS + fake_slack());
+}
+
+void rig_open(rig_t *rig)
+{
+    assert_int_equal(drs_redis_open(rig->redis, rig_in(rig, LONG), &rig->why),
+                     APR_SUCCESS);
+}
+
+drs_fate_t rig_ask(rig_t *rig, int n, int ms)
+{
+    const char *argv[] = { "HGET", "drsession:x", "user" };
+    drs_command_t commands[DRS_COMMANDS_MAX];
+    int i;
+
+    for (i = 0; i < n; i++) {
+        commands[i] = (drs_command_t){ 3, argv, NULL, 0, 0 };
+    }
+    free_replies(rig);
+    rig->why.text[0] = '\0';
+    return drs_redis_call(rig->redis, commands, n, rig->replies, MOST,
+                          rig_in(rig, ms), &rig->why);
+}
+
+int rig_sockets(const rig_t *rig, int *inherited)
+{
+    struct sockaddr_in peer;
+    socklen_t len;
+    int n = 0;
+    int fd;
+
+    if (inherited != NULL) *inherited = 0;
+    for (fd = 0; fd < 1024; fd++) {
+        len = sizeof(peer);
+        if (getpeername(fd, (struct sockaddr *)&peer, &len) != 0) continue;
+        if (peer.sin_family != AF_INET ||
+            ntohs(peer.sin_port) != rig->url.port) {
+            continue;
+        }
+        n++;
+        if (inherited != NULL && !(fcntl(fd, F_GETFD) & FD_CLOEXEC)) {
+            (*inherited)++;
+        }
+    }
+    return n;
+}
