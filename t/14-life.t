@@ -138,7 +138,7 @@ subtest 'use_refreshes_the_expiry' => sub {
         for 'get a', 'has a', 'all';
     cmp_ok $after->('/notouch', 'set a 1'), '>', 3_500_000,
         'a write refreshes all the same';
-    is $after->('/drs', 'id', 'key'), $redis->cmd('PTTL', $key),
+    cmp_ok $after->('/drs', 'id', 'key'), '<=', 100_000,
         'no traffic, no touch';
     $jar = jar();
     $httpd->drs({ jar => $jar, path => '/never' }, 'set a 1');
