@@ -72,8 +72,9 @@ DRSessionIdle 1h
 ScriptAlias /open/ cgi/
 ScriptAlias /ro/ cgi/
 ScriptAlias /pass/ cgi/
+ScriptAlias /lax/ cgi/
 SetEnvIf Spoof "(.+)" DRSESSION_KEY=$1 DRSESSION_URL=$1 DRSESSION_IDLE=$1 DRSESSION_STATUS=$1 drsession_Key=$1
-<LocationMatch "^/(?:cgi|ro|pass|drs2|page)">
+<LocationMatch "^/(?:cgi|ro|pass|lax|drs2|page)">
     DRSessionChildAccess On
 </LocationMatch>
 <Location /cgi>
@@ -85,6 +86,9 @@ SetEnvIf Spoof "(.+)" DRSESSION_KEY=$1 DRSESSION_URL=$1 DRSESSION_IDLE=$1 DRSESS
 </Location>
 <Location /pass>
     DRSessionOnError pass
+</Location>
+<Location /lax>
+    DRSessionStrict Off
 </Location>
 <Location /drs2>
     SetHandler drstest
@@ -484,6 +488,19 @@ sub read_only_and_late {
     is run('drsession get a', %ro), '0 1', 'one that lives is read';
 }
 
+sub an_id_of_the_client_with_strict_off {
+    my $id = 'chosen-by-the-client';
+    local $jar = jar(drsession => $id);
+    my $env = vars('/lax/env');
+    is $env->{DRSESSION_KEY}, "drsession:$id", 'is the key';
+    is $env->{DRSESSION_STATUS}, 'none', 'of no session yet';
+    is $jar->id, $id, 'and stays';
+    is run('drsession set a 1; drsession get a', path => '/lax/sh'), '0 1',
+        'the child makes it';
+    is run('drsession get a', path => '/lax/sh'), '0 1', 'and finds it';
+    $redis->cmd('DEL', key());
+}
+
 sub no_socket_of_redis_in_the_child {
     my ($mpm) = @_;
     local $httpd = start($mpm, kind => 'tcp', servers => 1);
@@ -562,7 +579,7 @@ for my $mpm (qw(prefork event)) {
         exit_code_5_gone a_key_is_made_only_near_its_birth
         exit_code_6_refused examples children_and_the_module_count_together
         nobody_can_plant_a_variable a_key_goes_nowhere_else
-        read_only_and_late redis_away);
+        read_only_and_late an_id_of_the_client_with_strict_off redis_away);
     error_log_is_clean($httpd,
         qr/drsession:error\].*DRSession(?:Export|ChildAccess) /,
         qr/AH00128|AH01264|AH02811/);
