@@ -551,10 +551,6 @@ int fake_heard(fake_t *fake)
     return look(fake, &fake->n_log);
 }
 
-int fake_connections(fake_t *fake)
-{
-    return look(fake, &fake->accepted);
-}
 
 const fake_heard_t *fake_command(fake_t *fake, int i)
 {
@@ -566,22 +562,29 @@ const fake_heard_t *fake_command(fake_t *fake, int i)
     return heard;
 }
 
-int fake_open(fake_t *fake, int wanted)
+/* What it becomes, and stays for a moment. */
+static int settle(fake_t *fake, const int *counted, int wanted)
 {
     int ms;
 
-    for (ms = 0; ms < PATIENCE && look(fake, &fake->open) != wanted; ms++) {
+    for (ms = 0; ms < PATIENCE && look(fake, counted) != wanted; ms++) {
         fake_sleep(1);
     }
-    return look(fake, &fake->open);
+    fake_sleep(2);
+    return look(fake, counted);
+}
+
+int fake_connections(fake_t *fake, int wanted)
+{
+    return settle(fake, &fake->accepted, wanted);
+}
+
+int fake_open(fake_t *fake, int wanted)
+{
+    return settle(fake, &fake->open, wanted);
 }
 
 int fake_await(fake_t *fake, int wanted)
 {
-    int ms;
-
-    for (ms = 0; ms < PATIENCE && fake_heard(fake) < wanted; ms++) {
-        fake_sleep(1);
-    }
-    return fake_heard(fake);
+    return settle(fake, &fake->n_log, wanted);
 }

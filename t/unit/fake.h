@@ -130,12 +130,13 @@ int fake_heard(fake_t *fake);
 const fake_heard_t *fake_command(fake_t *fake, int i);
 
 /**
- * Count the connections accepted.
+ * Count the connections accepted; waits a second for what may be on its way.
  *
- * @param fake from fake_start()
+ * @param fake   from fake_start()
+ * @param wanted what is expected
  * @return how many since the start or fake_forget()
  */
-int fake_connections(fake_t *fake);
+int fake_connections(fake_t *fake, int wanted);
 
 /**
  * Count the connections that neither side has closed; waits a second for
