@@ -234,17 +234,20 @@ static const fake_heard_t *hear(connection_t *connection)
     return heard;
 }
 
+/* In one go, so that what comes too much comes with the echo. */
 static int echo(connection_t *connection, const fake_act_t *act,
                 const fake_heard_t *heard)
 {
+    size_t more = act->bytes != NULL ? strlen(act->bytes) : 0;
     size_t len = heard->lens[heard->argc - 1];
-    char *bytes = grow(NULL, len + 32);
+    char *bytes = grow(NULL, len + more + 32);
     int n = snprintf(bytes, 32, "$%zu\r\n", len);
     int sent;
 
     memcpy(bytes + n, heard->argv[heard->argc - 1], len);
     memcpy(bytes + n + len, "\r\n", 2);
-    sent = drip_bytes(connection, act, bytes, (size_t)n + len + 2);
+    if (more > 0) memcpy(bytes + n + len + 2, act->bytes, more);
+    sent = drip_bytes(connection, act, bytes, (size_t)n + len + 2 + more);
     free(bytes);
     return sent;
 }
@@ -260,7 +263,9 @@ static int perform(connection_t *connection, const fake_act_t *act)
         if (heard == NULL) return 0;
     }
     if (act->wait > 0 && await(connection, 0, act->wait) < 0) return 0;
-    if (act->echo && !echo(connection, act, heard)) return 0;
+    if (act->echo) {
+        return echo(connection, act, heard) && act->end == FAKE_KEEP;
+    }
     for (i = 0; act->bytes != NULL && i <= act->times; i++) {
         size_t len = act->len != 0 ? act->len : strlen(act->bytes);
 

@@ -26,7 +26,7 @@ typedef struct fake_act_t {
     unsigned int times; /* how often the answer is sent; 0 = once */
     int wait;           /* ms before the answer */
     int drip;           /* ms before each byte; 0 = all in one go */
-    int echo;           /* 1 = the command's last argument comes first */
+    int echo;           /* 1 = the command's last argument, then bytes */
     int unasked;        /* 1 = without waiting for a command */
     fake_end_t end;
 } fake_act_t;
