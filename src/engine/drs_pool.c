@@ -183,15 +183,24 @@ static drs_redis_t *take(drs_pool_t *pool, apr_interval_time_t deadline,
     apr_interval_time_t now = drs_redis_clock();
     apr_interval_time_t until = now + pool->conf->wait;
     drs_redis_t *redis = NULL;
+    int tries;
+    int probe;
+    int found;
 
     if (until > deadline) until = deadline;
     pthread_mutex_lock(&pool->lock);
-    if (!may_try(pool, now)) {
+    tries = may_try(pool, now);
+    probe = tries && pool->probing;
+    found = tries && await_slot(pool, until);
+    /* The breaker may have opened while this one waited. */
+    if (found && !probe) tries = may_try(pool, drs_redis_clock());
+    if (!tries) {
+        pthread_cond_signal(&pool->freed);
         drs_redis_explain(why, "%s: not asked, it failed lately",
                           pool->server->url->name);
     }
-    else if (!await_slot(pool, until)) {
-        pool->probing = 0;
+    else if (!found) {
+        if (probe) pool->probing = 0;
         drs_redis_explain(why, "%s: all %d connections are in use",
                           pool->server->url->name, pool->conf->max);
     }

@@ -140,6 +140,7 @@ apr_status_t drs_route_call(drs_route_t *route, drs_trip_t *trip,
             break;
         }
         drs_route_free(trip);
+        why->text[0] = '\0';
         rv = drs_pool_renew(route->pool, redis, trip->deadline, why);
     }
     if (rv != APR_SUCCESS) return rv;

@@ -234,17 +234,20 @@ static const fake_heard_t *hear(connection_t *connection)
     return heard;
 }
 
+/* In one go, so that what comes too much comes with the echo. */
 static int echo(connection_t *connection, const fake_act_t *act,
                 const fake_heard_t *heard)
 {
+    size_t more = act->bytes != NULL ? strlen(act->bytes) : 0;
     size_t len = heard->lens[heard->argc - 1];
-    char *bytes = grow(NULL, len + 32);
+    char *bytes = grow(NULL, len + more + 32);
     int n = snprintf(bytes, 32, "$%zu\r\n", len);
     int sent;
 
     memcpy(bytes + n, heard->argv[heard->argc - 1], len);
     memcpy(bytes + n + len, "\r\n", 2);
-    sent = drip_bytes(connection, act, bytes, (size_t)n + len + 2);
+    if (more > 0) memcpy(bytes + n + len + 2, act->bytes, more);
+    sent = drip_bytes(connection, act, bytes, (size_t)n + len + 2 + more);
     free(bytes);
     return sent;
 }
@@ -260,7 +263,9 @@ static int perform(connection_t *connection, const fake_act_t *act)
         if (heard == NULL) return 0;
     }
     if (act->wait > 0 && await(connection, 0, act->wait) < 0) return 0;
-    if (act->echo && !echo(connection, act, heard)) return 0;
+    if (act->echo) {
+        return echo(connection, act, heard) && act->end == FAKE_KEEP;
+    }
     for (i = 0; act->bytes != NULL && i <= act->times; i++) {
         size_t len = act->len != 0 ? act->len : strlen(act->bytes);
 
@@ -551,10 +556,6 @@ int fake_heard(fake_t *fake)
     return look(fake, &fake->n_log);
 }
 
-int fake_connections(fake_t *fake)
-{
-    return look(fake, &fake->accepted);
-}
 
 const fake_heard_t *fake_command(fake_t *fake, int i)
 {
@@ -566,22 +567,29 @@ const fake_heard_t *fake_command(fake_t *fake, int i)
     return heard;
 }
 
-int fake_open(fake_t *fake, int wanted)
+/* What it becomes, and stays for a moment. */
+static int settle(fake_t *fake, const int *counted, int wanted)
 {
     int ms;
 
-    for (ms = 0; ms < PATIENCE && look(fake, &fake->open) != wanted; ms++) {
+    for (ms = 0; ms < PATIENCE && look(fake, counted) != wanted; ms++) {
         fake_sleep(1);
     }
-    return look(fake, &fake->open);
+    fake_sleep(2);
+    return look(fake, counted);
+}
+
+int fake_connections(fake_t *fake, int wanted)
+{
+    return settle(fake, &fake->accepted, wanted);
+}
+
+int fake_open(fake_t *fake, int wanted)
+{
+    return settle(fake, &fake->open, wanted);
 }
 
 int fake_await(fake_t *fake, int wanted)
 {
-    int ms;
-
-    for (ms = 0; ms < PATIENCE && fake_heard(fake) < wanted; ms++) {
-        fake_sleep(1);
-    }
-    return fake_heard(fake);
+    return settle(fake, &fake->n_log, wanted);
 }

@@ -26,7 +26,7 @@ typedef struct fake_act_t {
     unsigned int times; /* how often the answer is sent; 0 = once */
     int wait;           /* ms before the answer */
     int drip;           /* ms before each byte; 0 = all in one go */
-    int echo;           /* 1 = the command's last argument comes first */
+    int echo;           /* 1 = the command's last argument, then bytes */
     int unasked;        /* 1 = without waiting for a command */
     fake_end_t end;
 } fake_act_t;
@@ -130,12 +130,13 @@ int fake_heard(fake_t *fake);
 const fake_heard_t *fake_command(fake_t *fake, int i);
 
 /**
- * Count the connections accepted.
+ * Count the connections accepted; waits a second for what may be on its way.
  *
- * @param fake from fake_start()
+ * @param fake   from fake_start()
+ * @param wanted what is expected
  * @return how many since the start or fake_forget()
  */
-int fake_connections(fake_t *fake);
+int fake_connections(fake_t *fake, int wanted);
 
 /**
  * Count the connections that neither side has closed; waits a second for

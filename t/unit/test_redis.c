@@ -294,7 +294,7 @@ static void on_a_reset_connection_nothing_is_sent(void **state)
 
     PLAY(rig->fake, { .unasked = 1, .end = FAKE_RESET });
     rig_open(rig);
-    while (fake_connections(rig->fake) == 0) fake_sleep(1);
+    assert_int_equal(fake_connections(rig->fake, 1), 1);
     assert_int_equal(fake_open(rig->fake, 0), 0);
     assert_int_equal(rig_ask(rig, 1, LONG), DRS_FATE_UNSENT);
     rig_took(rig, 0, 0);
