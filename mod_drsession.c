@@ -28,6 +28,8 @@
 #include "drs_conf.h"
 #include "drs_cookie.h"
 #include "drs_env.h"
+#include "drs_forward.h"
+#include "drs_header.h"
 #include "drs_rest.h"
 #include "drs_route.h"
 #include "drs_session.h"
@@ -314,17 +316,22 @@ static int fix_up(request_rec *r)
     binding_t *binding = NULL;
     apr_status_t rv;
 
+    drs_forward_clear(r, ap_get_module_config(r->per_dir_config,
+                                              &drsession_module));
     if (open_binding(r, &binding) != APR_SUCCESS) return DECLINED;
 
     drs_env_clear(r, &binding->conf);
-    if (binding->conf.exports == NULL) return DECLINED;
+    if (binding->conf.exports == NULL && binding->conf.forwards == NULL) {
+        return DECLINED;
+    }
 
     rv = drs_env_export(r, &binding->conf, binding->session, &binding->memory,
                         find_initial(r)->pool);
     if (rv == APR_SUCCESS) return DECLINED;
 
     ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                  "%s: DRSessionExport has no answer: %s", r->uri,
+                  "%s: DRSessionExport or DRSessionForward has no answer: "
+                  "%s", r->uri,
                   drs_session_error(binding->session));
     if (binding->conf.pass) return DECLINED;
     apr_table_setn(r->err_headers_out, "Retry-After", "1");
@@ -336,6 +343,7 @@ static void insert_guard(request_rec *r)
 {
     binding_t *binding = r->main == NULL ? first_binding(r) : NULL;
 
+    drs_header_watch(r, open_session);
     for (; binding != NULL; binding = binding->next) {
         binding->r = r;
         if (binding->used) guard(binding);
@@ -347,6 +355,7 @@ static void insert_error_guard(request_rec *r)
 {
     binding_t *binding = r->main == NULL ? first_binding(r) : NULL;
 
+    drs_header_watch_error(r, open_session);
     for (; binding != NULL; binding = binding->next) {
         binding->guarded = NULL;
         binding->r = r;
@@ -438,6 +447,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_check_config(check_conf, NULL, NULL, APR_HOOK_MIDDLE);
     ap_register_output_filter(cache_filter, guard_caches, NULL,
                               AP_FTYPE_CONTENT_SET);
+    drs_header_register();
     ap_register_provider(p, DRS_API_GROUP, DRS_API_NAME, DRS_API_VERSION,
                          &api);
 }

@@ -14,6 +14,7 @@
 #include <http_core.h>
 
 #include "drs_codec.h"
+#include "drs_lists.h"
 #include "drs_words.h"
 
 static const drs_cookie_t default_cookie = {
@@ -35,7 +36,7 @@ void *drs_conf_create_dir(apr_pool_t *p, char *dir)
     conf->strict = DRS_UNSET;
     conf->pass = DRS_UNSET;
     conf->fields_max = DRS_UNSET;
-    conf->pad = DRS_UNSET;
+    conf->header = DRS_UNSET;
     return conf;
 }
 
@@ -51,6 +52,7 @@ void *drs_conf_merge_dir(apr_pool_t *p, void *inherited, void *add)
     INHERIT(cookie, NULL);
     INHERIT(codec, NULL);
     INHERIT(exports, NULL);
+    INHERIT(forwards, NULL);
     INHERIT(allow, NULL);
     INHERIT(env, NULL);
     INHERIT(idle, DRS_UNSET);
@@ -61,7 +63,7 @@ void *drs_conf_merge_dir(apr_pool_t *p, void *inherited, void *add)
     INHERIT(strict, DRS_UNSET);
     INHERIT(pass, DRS_UNSET);
     INHERIT(fields_max, DRS_UNSET);
-    INHERIT(pad, DRS_UNSET);
+    INHERIT(header, DRS_UNSET);
     return conf;
 }
 
@@ -117,6 +119,7 @@ void drs_conf_fill_dir(const drs_conf_t *conf, drs_conf_t *out)
     DEFAULT(strict, DRS_UNSET, 1);
     DEFAULT(pass, DRS_UNSET, 0);
     DEFAULT(fields_max, DRS_UNSET, 1000);
+    DEFAULT(header, DRS_UNSET, 0);
 }
 
 static apr_interval_time_t or_else(apr_interval_time_t set,
@@ -396,77 +399,6 @@ static const char *set_limit(cmd_parms *cmd, void *dir, const char *word)
     return drs_words_refuse(cmd, word, "value=SIZE or fields=N");
 }
 
-static const char *name_of(const drs_export_t *one, const char *env,
-                           apr_pool_t *p)
-{
-    return one->name != NULL ? one->name
-                             : apr_pstrcat(p, env, "_", one->field, NULL);
-}
-
-/* Names that are ours: PREFIX_STATUS and what child access exports. */
-static int is_reserved(const char *name, const char *env)
-{
-    static const char *const words[] = {
-        "STATUS", "ID", "KEY", "URL", "IDLE"
-    };
-    apr_size_t len = strlen(env);
-    apr_size_t i;
-
-    if (ap_cstr_casecmpn(name, env, len) != 0 || name[len] != '_') return 0;
-    for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (ap_cstr_casecmp(name + len + 1, words[i]) == 0) return 1;
-    }
-    return 0;
-}
-
-static const char *check_exports(const cmd_parms *cmd, const drs_conf_t *conf)
-{
-    const apr_array_header_t *list = conf->exports;
-    const char *env = conf->env != NULL ? conf->env : "DRSESSION";
-    const char *name;
-    int i;
-    int k;
-
-    for (i = 0; list != NULL && i < list->nelts; i++) {
-        name = name_of(&APR_ARRAY_IDX(list, i, drs_export_t), env,
-                       cmd->temp_pool);
-        if (!drs_words_is_variable(name) || is_reserved(name, env)) {
-            return drs_words_refuse(cmd, name, "a variable is letters, digits and "
-                            "'_', does not begin with HTTP_ and is none of "
-                            "the module's own; write field=NAME");
-        }
-        for (k = 0; k < i; k++) {
-            if (ap_cstr_casecmp(name, name_of(&APR_ARRAY_IDX(list, k,
-                                                             drs_export_t),
-                                              env, cmd->temp_pool)) == 0) {
-                return drs_words_refuse(cmd, name, "two fields would become this "
-                                "variable; case does not tell them apart");
-            }
-        }
-    }
-    return NULL;
-}
-
-static const char *set_export(cmd_parms *cmd, void *dir, const char *word)
-{
-    drs_conf_t *conf = dir;
-    const char *equals = ap_strchr_c(word, '=');
-    apr_size_t len = equals != NULL ? (apr_size_t)(equals - word)
-                                    : strlen(word);
-    drs_export_t *one;
-
-    if (len == 0 || len > DRS_FIELD_MAX || !drs_codec_is_utf8(word, len)) {
-        return drs_words_refuse(cmd, word, "a field name is 1 to 255 bytes of UTF-8");
-    }
-    if (conf->exports == NULL) {
-        conf->exports = apr_array_make(cmd->pool, 4, sizeof(drs_export_t));
-    }
-    one = apr_array_push(conf->exports);
-    one->field = apr_pstrmemdup(cmd->pool, word, len);
-    one->name = equals != NULL ? equals + 1 : NULL;
-    return check_exports(cmd, conf);
-}
-
 static const char *set_env(cmd_parms *cmd, void *dir, const char *word)
 {
     drs_conf_t *conf = dir;
@@ -476,46 +408,13 @@ static const char *set_env(cmd_parms *cmd, void *dir, const char *word)
         return drs_words_refuse(cmd, word, "letters, digits and '_', not HTTP");
     }
     conf->env = word;
-    return check_exports(cmd, conf);
+    return drs_lists_check(cmd, conf);
 }
 
-static drs_allow_t *allow_of(drs_conf_t *conf, apr_pool_t *p)
+static const char *set_header(cmd_parms *cmd, void *dir, int on)
 {
-    if (conf->allow == NULL) {
-        conf->allow = apr_pcalloc(p, sizeof(*conf->allow));
-        conf->allow->read = apr_array_make(p, 4, sizeof(const char *));
-        conf->allow->write = apr_array_make(p, 4, sizeof(const char *));
-    }
-    return conf->allow;
-}
-
-static const char *set_allow(cmd_parms *cmd, void *dir, int argc,
-                             char *const argv[])
-{
-    drs_allow_t *allow = allow_of(dir, cmd->pool);
-    int write = argc > 0 && ap_cstr_casecmp(argv[0], "write") == 0;
-    int i;
-
-    if (argc == 1 && ap_cstr_casecmp(argv[0], "end") == 0) {
-        allow->end = 1;
-        return NULL;
-    }
-    if (argc < 2 || (!write && ap_cstr_casecmp(argv[0], "read") != 0)) {
-        return drs_words_refuse(cmd, argc > 0 ? argv[0] : "",
-                        "read FIELD..., write FIELD..., * for all, or end");
-    }
-    for (i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "*") == 0) {
-            *(write ? &allow->write_all : &allow->read_all) = 1;
-        }
-        else if (strlen(argv[i]) - 1 >= DRS_FIELD_MAX) {
-            return drs_words_refuse(cmd, argv[i], "a field name is 1 to 255 bytes");
-        }
-        else {
-            APR_ARRAY_PUSH(write ? allow->write : allow->read,
-                           const char *) = argv[i];
-        }
-    }
+    (void)cmd;
+    ((drs_conf_t *)dir)->header = on;
     return NULL;
 }
 
@@ -553,9 +452,15 @@ const command_rec drs_conf_directives[] = {
         "value=SIZE of a value, fields=N of a session; default 1m 1000"),
     AP_INIT_TAKE1("DRSessionEnv", set_env, NULL, ANYWHERE,
         "prefix of exported variables; default DRSESSION"),
-    AP_INIT_ITERATE("DRSessionExport", set_export, NULL, ANYWHERE,
+    AP_INIT_ITERATE("DRSessionExport", drs_lists_export, NULL, ANYWHERE,
         "fields to export, FIELD or FIELD=NAME; default none"),
-    AP_INIT_TAKE_ARGV("DRSessionAllow", set_allow, NULL, ANYWHERE,
+    AP_INIT_FLAG("DRSessionHeader", set_header, NULL, ANYWHERE,
+        "On: response headers DRSession of backends change the session; "
+        "default Off"),
+    AP_INIT_TAKE2("DRSessionForward", drs_lists_forward, NULL, ANYWHERE,
+        "a field and the request header that shows it to backends; "
+        "default none"),
+    AP_INIT_TAKE_ARGV("DRSessionAllow", drs_lists_allow, NULL, ANYWHERE,
         "what the handler drsession may do: read or write FIELD... or *, "
         "or end; default nothing"),
     { NULL, { NULL }, NULL, 0, RAW_ARGS, NULL }
