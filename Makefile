@@ -71,6 +71,7 @@ $(LIED_TO:%=$(BUILD)/test_%): $(BUILD)/t/unit/fake.o $(BUILD)/t/unit/rig.o
 
 # Directives are tested without an httpd around them.
 $(BUILD)/test_conf: $(BUILD)/src/faces/drs_conf.o \
+	$(BUILD)/src/faces/drs_forward.o \
 	$(BUILD)/src/faces/drs_lists.o $(BUILD)/src/faces/drs_words.o
 
 $(BUILD)/%.o: %.c | tools

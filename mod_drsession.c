@@ -33,7 +33,9 @@
 #include "drs_cookie.h"
 #include "drs_env.h"
 #include "drs_expr.h"
+#include "drs_forward.h"
 #include "drs_handoff.h"
+#include "drs_header.h"
 #include "drs_log.h"
 #include "drs_lookup.h"
 #include "drs_reply.h"
@@ -295,7 +297,9 @@ static apr_status_t export_session(request_rec *r, binding_t *binding)
     const char *url = drs_conf_child_url(conf, server_conf(r));
     apr_status_t rv;
 
-    if (conf->exports == NULL && url == NULL) return APR_SUCCESS;
+    if (conf->exports == NULL && conf->forwards == NULL && url == NULL) {
+        return APR_SUCCESS;
+    }
 
     rv = drs_env_export(r, conf, binding->session, &binding->memory,
                         find_initial(r)->pool);
@@ -311,6 +315,14 @@ static apr_status_t export_session(request_rec *r, binding_t *binding)
     return APR_SUCCESS;
 }
 
+/* The directive that made the request ask before its handler. */
+static const char *name_door(const drs_conf_t *conf)
+{
+    if (conf->exports != NULL) return "DRSessionExport";
+    return conf->forwards != NULL ? "DRSessionForward"
+                                  : "DRSessionChildAccess";
+}
+
 static int fix_up(request_rec *r)
 {
     binding_t *binding = first_binding(r);
@@ -319,6 +331,8 @@ static int fix_up(request_rec *r)
     for (; binding != NULL; binding = binding->next) {
         if (binding->shared != NULL) drs_child_clear(r, binding->shared);
     }
+    drs_forward_clear(r, ap_get_module_config(r->per_dir_config,
+                                              &drsession_module));
     if (open_binding(r, &binding) != APR_SUCCESS) return DECLINED;
 
     drs_env_clear(r, &binding->conf);
@@ -328,10 +342,8 @@ static int fix_up(request_rec *r)
     rv = export_session(r, binding);
     if (rv == APR_SUCCESS) return DECLINED;
 
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "%s: %s: %s", r->uri,
-                  binding->conf.exports != NULL
-                      ? "DRSessionExport has no answer"
-                      : "DRSessionChildAccess has no session",
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "%s: %s has no answer: %s",
+                  r->uri, name_door(&binding->conf),
                   drs_session_error(binding->session));
     return binding->conf.pass ? DECLINED : refuse(r, rv);
 }
@@ -369,6 +381,7 @@ static void insert_guard(request_rec *r)
 {
     binding_t *binding = r->main == NULL ? first_binding(r) : NULL;
 
+    drs_header_watch(r, open_session);
     for (; binding != NULL; binding = binding->next) {
         binding->r = r;
         if (binding->used) guard(binding);
@@ -380,6 +393,7 @@ static void insert_error_guard(request_rec *r)
 {
     binding_t *binding = r->main == NULL ? first_binding(r) : NULL;
 
+    drs_header_watch_error(r, open_session);
     for (; binding != NULL; binding = binding->next) {
         binding->guarded = NULL;
         binding->r = r;
@@ -568,6 +582,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_check_config(check_conf, NULL, NULL, APR_HOOK_MIDDLE);
     ap_register_output_filter(cache_filter, guard_caches, NULL,
                               AP_FTYPE_CONTENT_SET);
+    drs_header_register();
     ap_register_provider(p, DRS_API_GROUP, DRS_API_NAME, DRS_API_VERSION,
                          &api);
     drs_turn_register(p);

@@ -154,16 +154,26 @@ apr_status_t drs_life_begin_write(drs_session_t *session)
     return drs_life_begin(session);
 }
 
-apr_status_t drs_life_mint(drs_session_t *session, char *id)
+apr_status_t drs_life_dump(drs_session_t *session, const char *json,
+                           apr_size_t len, drs_bytes_t *stored,
+                           apr_pool_t *p)
 {
-    if (!session->host.can_send(session->host.baton)) {
-        return drs_life_fail(session, DRS_ESENT, "a new session needs a "
-                    "cookie, and the response headers are already out");
+    const char *why = "the codec cannot dump the value";
+    apr_status_t rv;
+
+    stored->data = NULL;
+    stored->len = 0;
+    if (json == NULL) return APR_SUCCESS;
+
+    rv = drs_codec_dump(session->terms->codec, json, len, &stored->data,
+                        &stored->len, &why, p);
+    if (rv != APR_SUCCESS) return drs_life_fail(session, rv, why);
+    if (stored->len > session->terms->value_max) {
+        session->store.over = 1;
+        return drs_life_fail(session, DRS_EVALUE,
+                             "the value is over the limit (DRSessionLimit)");
     }
-    if (drs_id_mint(id, apr_time_sec(apr_time_now())) == APR_SUCCESS) {
-        return APR_SUCCESS;
-    }
-    return drs_life_fail(session, DRS_EDOWN, "the system has no random bytes");
+    return APR_SUCCESS;
 }
 
 apr_status_t drs_life_end(drs_session_t *session)
@@ -182,65 +192,113 @@ apr_status_t drs_life_end(drs_session_t *session)
     return APR_SUCCESS;
 }
 
-/* The birth of a session stays: a new id gives no longer life. */
-static apr_status_t mint_successor(drs_session_t *session, char *id)
+apr_status_t drs_life_may_send(drs_session_t *session)
 {
-    apr_int64_t birth = drs_id_birth(session->id);
+    if (session->host.can_send(session->host.baton)) return APR_SUCCESS;
+    return drs_life_fail(session, DRS_ESENT,
+                         "a new session or id needs a cookie, and the "
+                         "response headers are already out");
+}
 
-    if (birth < 0) birth = apr_time_sec(apr_time_now());
+static apr_status_t mint(drs_session_t *session, apr_int64_t birth, char *id)
+{
     if (drs_id_mint(id, birth) == APR_SUCCESS) return APR_SUCCESS;
     return drs_life_fail(session, DRS_EDOWN,
                          "the system has no random bytes");
 }
 
-/*
- * A move without an answer is asked for once: whether the new key is there.
- * Its absence proves nothing, for Redis may come to the move later.
- */
-static apr_status_t rename_to(drs_session_t *session, const char *key)
+apr_status_t drs_life_mint(drs_session_t *session, char *id)
 {
-    drs_store_t *store = &session->store;
-    drs_store_t moved = *store;
-    apr_status_t rv = drs_store_rename(store, key);
+    apr_status_t rv = drs_life_may_send(session);
 
-    if (rv != DRS_EUNSURE) return rv;
-
-    moved.key = key;
-    moved.budget = store->budget;
-    moved.touch = 0;
-    if (drs_store_exists(&moved) == APR_SUCCESS &&
-        moved.alive == DRS_ALIVE_YES) {
-        rv = APR_SUCCESS;
-        store->why.text[0] = '\0';
-    }
-    store->budget = moved.budget;
-    return rv;
+    return rv == APR_SUCCESS
+               ? mint(session, apr_time_sec(apr_time_now()), id)
+               : rv;
 }
 
-apr_status_t drs_life_renew(drs_session_t *session)
+void drs_life_move_in(drs_session_t *session, const char *id)
 {
-    char *id = apr_palloc(session->pool, DRS_ID_LEN + 1);
-    apr_status_t rv = drs_life_begin_write(session);
-
-    if (rv != APR_SUCCESS) return rv;
-    if (session->id == NULL) return APR_NOTFOUND;
-    if (!session->host.can_send(session->host.baton)) {
-        return drs_life_fail(session, DRS_ESENT,
-                             "a new id needs a cookie, and the response "
-                             "headers are already out");
-    }
-    rv = mint_successor(session, id);
-    if (rv != APR_SUCCESS) return rv;
-
-    rv = rename_to(session, apr_pstrcat(session->pool,
-                                        session->terms->prefix, id, NULL));
-    if (rv == DRS_EGONE && session->fresh && !session->seen) {
-        return APR_NOTFOUND;
-    }
-    if (rv != APR_SUCCESS) return rv;
     drs_life_set_id(session, id);
     session->seen = 1;
     session->touched = 1;
     session->host.announce(session->host.baton, id);
+}
+
+apr_status_t drs_life_bear(drs_session_t *session, drs_life_act_t *act,
+                           void *baton, apr_pool_t *p)
+{
+    drs_store_t *store = &session->store;
+    char *id = apr_palloc(session->pool, DRS_ID_LEN + 1);
+    apr_status_t rv = drs_life_mint(session, id);
+
+    if (rv != APR_SUCCESS) return rv;
+
+    store->key = apr_pstrcat(session->pool, session->terms->prefix, id, NULL);
+    store->expiry = drs_life_expiry(session, id);
+    store->may_create = 1;
+    rv = act(store, baton, p);
+    if (rv != APR_SUCCESS) {
+        drs_life_set_id(session, session->id);
+    }
+    else if (store->alive == DRS_ALIVE_NO) {
+        drs_life_forget(session);
+    }
+    else {
+        drs_life_move_in(session, id);
+    }
+    return rv;
+}
+
+apr_status_t drs_life_succeed(drs_session_t *session, const char **id,
+                              const char **key)
+{
+    char *minted = apr_palloc(session->pool, DRS_ID_LEN + 1);
+    apr_int64_t birth = drs_id_birth(session->id);
+    apr_status_t rv = drs_life_may_send(session);
+
+    if (birth < 0) birth = apr_time_sec(apr_time_now());
+    if (rv == APR_SUCCESS) rv = mint(session, birth, minted);
+    if (rv != APR_SUCCESS) return rv;
+    *id = minted;
+    *key = apr_pstrcat(session->pool, session->terms->prefix, minted, NULL);
     return APR_SUCCESS;
+}
+
+int drs_life_has_moved(drs_session_t *session, const char *key)
+{
+    drs_store_t *store = &session->store;
+    drs_store_t moved = *store;
+    int there;
+
+    moved.key = key;
+    moved.touch = 0;
+    there = drs_store_exists(&moved) == APR_SUCCESS &&
+            moved.alive == DRS_ALIVE_YES;
+    store->budget = moved.budget;
+    if (!there) return 0;
+    store->alive = DRS_ALIVE_YES;
+    store->why.text[0] = '\0';
+    return 1;
+}
+
+apr_status_t drs_life_renew(drs_session_t *session)
+{
+    const char *id = NULL;
+    const char *key = NULL;
+    apr_status_t rv = drs_life_begin_write(session);
+
+    if (rv != APR_SUCCESS) return rv;
+    if (session->id == NULL) return APR_NOTFOUND;
+    rv = drs_life_succeed(session, &id, &key);
+    if (rv != APR_SUCCESS) return rv;
+
+    rv = drs_store_rename(&session->store, key);
+    if (rv == DRS_EUNSURE && drs_life_has_moved(session, key)) {
+        rv = APR_SUCCESS;
+    }
+    if (rv == DRS_EGONE && session->fresh && !session->seen) {
+        return APR_NOTFOUND;
+    }
+    if (rv == APR_SUCCESS) drs_life_move_in(session, id);
+    return rv;
 }

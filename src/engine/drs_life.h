@@ -122,6 +122,20 @@ apr_status_t drs_life_mint(drs_session_t *session, char *id) DRS_MUST_CHECK;
 void drs_life_empty(drs_session_t *session);
 
 /**
+ * Turn what a caller gave into what Redis is to hold.
+ *
+ * @param session the handle
+ * @param json    of the caller; NULL stays absent
+ * @param len     bytes
+ * @param stored  out
+ * @param p       owns the bytes
+ * @return APR_SUCCESS; DRS_EVALUE not of the codec, or over the limit
+ */
+apr_status_t drs_life_dump(drs_session_t *session, const char *json,
+                           apr_size_t len, drs_bytes_t *stored,
+                           apr_pool_t *p) DRS_MUST_CHECK;
+
+/**
  * End the session: its key is deleted, its cookie expired.
  *
  * @param session the handle, unborn afterwards
@@ -129,6 +143,62 @@ void drs_life_empty(drs_session_t *session);
  * Source: UNLINK.
  */
 apr_status_t drs_life_end(drs_session_t *session) DRS_MUST_CHECK;
+
+/**
+ * Ask whether a cookie can still be sent.
+ *
+ * @param session the handle
+ * @return APR_SUCCESS; DRS_ESENT
+ */
+apr_status_t drs_life_may_send(drs_session_t *session) DRS_MUST_CHECK;
+
+/** A write: what to do once the store knows key and expiry. */
+typedef apr_status_t drs_life_act_t(drs_store_t *store, void *baton,
+                                    apr_pool_t *p);
+
+/**
+ * Mint an id and write under it; only a success tells the browser. A write
+ * that leaves no key leaves the session unborn.
+ *
+ * @param session the handle; after a failure it has the id it had
+ * @param act     the write
+ * @param baton   for act
+ * @param p       for act
+ * @return DRS_ESENT; DRS_EDOWN; as act
+ */
+apr_status_t drs_life_bear(drs_session_t *session, drs_life_act_t *act,
+                           void *baton, apr_pool_t *p) DRS_MUST_CHECK;
+
+/**
+ * Mint the id by which a bound session will go on, of the same birth: a new
+ * id gives no longer life.
+ *
+ * @param session the handle, not changed
+ * @param id      out, of the session's pool
+ * @param key     out, alike
+ * @return APR_SUCCESS; DRS_ESENT; DRS_EDOWN no random bytes
+ */
+apr_status_t drs_life_succeed(drs_session_t *session, const char **id,
+                              const char **key) DRS_MUST_CHECK;
+
+/**
+ * Be at home under a new id, and tell the browser.
+ *
+ * @param session the handle
+ * @param id      of the session's pool
+ */
+void drs_life_move_in(drs_session_t *session, const char *id);
+
+/**
+ * Ask, after a move without an answer, whether it happened. The absence of
+ * the new key proves nothing, for Redis may come to the move later.
+ *
+ * @param session the handle, of the old key
+ * @param key     the new one
+ * @return 1 it did; 0 not known
+ * Source: EXISTS.
+ */
+int drs_life_has_moved(drs_session_t *session, const char *key);
 
 /**
  * Give the session a new id of the same birth.

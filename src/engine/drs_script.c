@@ -11,8 +11,8 @@
 #include <apr_sha1.h>
 #include <apr_strings.h>
 
-/* EVALSHA, name, 1, key, and three arguments for all scripts. */
-enum { HEAD_ARGS = 7 };
+/* EVALSHA, name, 1 or 2, keys, and three arguments for all scripts. */
+enum { HEAD_ARGS = 8 };
 
 /* Every script begins with the check that makes a write strict ... */
 #define SCRIPT_HEAD                                                         \
@@ -70,7 +70,55 @@ static const char incr_script[] = SCRIPT_HEAD
     "expire()\n"
     "return {0, redis.call('HGET', key, ARGV[4])}\n";
 
-static const char *const texts[] = { update_script, add_script, incr_script };
+/*
+ * A step that is refused undoes those before it. The key is gone for a
+ * moment where its last field goes before another comes: its expiry is kept.
+ */
+static const char batch_script[] = SCRIPT_HEAD
+    "local ttl, held = redis.call('PTTL', key), {}\n"
+    "local function keep_expiry()\n"
+    "  if ttl >= 0 and redis.call('PTTL', key) == -1 then\n"
+    "    redis.call('PEXPIRE', key, math.max(ttl, 1))\n"
+    "  end\n"
+    "end\n"
+    "local function undo(answer)\n"
+    "  for field, value in pairs(held) do\n"
+    "    if value then redis.call('HSET', key, field, value)\n"
+    "    else redis.call('HDEL', key, field) end\n"
+    "  end\n"
+    "  keep_expiry()\n"
+    "  return answer\n"
+    "end\n"
+    "for i = 5, #ARGV, 3 do\n"
+    "  local verb, field, value = ARGV[i], ARGV[i + 1], ARGV[i + 2]\n"
+    "  local now = redis.call('HGET', key, field)\n"
+    "  if held[field] == nil then held[field] = now end\n"
+    "  if verb == 'del' then\n"
+    "    redis.call('HDEL', key, field)\n"
+    "  elseif not now and full(1) then\n"
+    "    return undo({-2})\n"
+    "  elseif verb == 'set' then\n"
+    "    redis.call('HSET', key, field, value)\n"
+    "  elseif verb == 'add' then\n"
+    "    redis.call('HSETNX', key, field, value)\n"
+    "  else\n"
+    "    local sum = redis.pcall('HINCRBY', key, field, value)\n"
+    "    if type(sum) == 'table' then return undo(sum) end\n"
+    "  end\n"
+    "end\n"
+    "keep_expiry()\n"
+    "expire()\n"
+    "local left = redis.call('EXISTS', key)\n"
+    "if ARGV[4] == 'move' and left == 1 then\n"
+    "  redis.call('RENAME', key, KEYS[2])\n"
+    "elseif ARGV[4] == 'fresh' then\n"
+    "  redis.call('UNLINK', KEYS[2])\n"
+    "end\n"
+    "return {0, left}\n";
+
+static const char *const texts[] = {
+    update_script, add_script, incr_script, batch_script
+};
 
 /* Redis knows a script by its SHA1, in hexadecimal digits. */
 static const char *digest_of(const char *text, apr_pool_t *p)
@@ -106,8 +154,9 @@ void drs_script_start(drs_script_name_t name, const drs_script_terms_t *terms,
     call->lens = apr_palloc(p, n * sizeof(*call->lens));
     drs_script_push_text(call, "EVALSHA");
     drs_script_push_text(call, digest_of(call->text, p));
-    drs_script_push_text(call, "1");
+    drs_script_push_text(call, terms->other != NULL ? "2" : "1");
     drs_script_push_text(call, terms->key);
+    if (terms->other != NULL) drs_script_push_text(call, terms->other);
     drs_script_push_text(call, terms->may_create ? "1" : "0");
     drs_script_push_text(call, apr_psprintf(p, "%" APR_INT64_T_FMT,
                                             terms->expiry));

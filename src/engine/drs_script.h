@@ -4,7 +4,8 @@
  * called. Knows Lua of Redis and argument vectors; sends nothing and reads
  * no reply.
  *
- *     KEYS[1] key   ARGV[1] may create   ARGV[2] expiry   ARGV[3] fields max
+ *     KEYS[1] key   KEYS[2] another key, for a script that needs it
+ *     ARGV[1] may create   ARGV[2] expiry   ARGV[3] fields max
  *     -> { code, value }   code: new fields, or one of the refusals below
  */
 #ifndef DRS_SCRIPT_H
@@ -25,7 +26,10 @@ enum {
 typedef enum drs_script_name_t {
     DRS_SCRIPT_UPDATE, /* own arguments: "set" or "del", field, value; ... */
     DRS_SCRIPT_ADD,    /* own arguments: field, value */
-    DRS_SCRIPT_INCR    /* own arguments: field, by; value: the sum as text */
+    DRS_SCRIPT_INCR,   /* own arguments: field, by; value: the sum as text */
+    DRS_SCRIPT_BATCH   /* own arguments: "stay", "move" (to the other key) or
+                          "fresh" (the other key ends); then "set", "add",
+                          "incr" or "del", field, value; ... */
 } drs_script_name_t;
 
 /** A call of a script as an argument vector. */
@@ -39,6 +43,7 @@ typedef struct drs_script_t {
 /** What all scripts are told. */
 typedef struct drs_script_terms_t {
     const char *key;
+    const char *other;   /* NULL = none */
     int may_create;      /* 1 = the key may be made */
     int fields_max;
     apr_int64_t expiry;  /* ms; 0 = none; below 0: where there is none yet */

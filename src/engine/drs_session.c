@@ -10,7 +10,6 @@
 #include <apr_strings.h>
 
 #include "drs_codec.h"
-#include "drs_id.h"
 #include "drs_life.h"
 #include "drs_store.h"
 
@@ -282,40 +281,14 @@ apr_status_t drs_session_all(drs_session_t *session, const char **json,
     return APR_SUCCESS;
 }
 
-/* A write: what to do once the store knows key and expiry. */
+/* What a write takes and tells. */
 typedef struct write_t {
-    apr_status_t (*act)(drs_store_t *store, struct write_t *write,
-                        apr_pool_t *p);
+    drs_life_act_t *act;
     const drs_pair_t *pairs;
     int n;
     apr_size_t created; /* out */
     apr_int64_t number; /* in: by; out: the value afterwards */
 } write_t;
-
-/* Mint the id and write under it; only a success tells the browser. */
-static apr_status_t give_birth(drs_session_t *session, write_t *write,
-                               apr_pool_t *p)
-{
-    drs_store_t *store = &session->store;
-    char *id = apr_palloc(session->pool, DRS_ID_LEN + 1);
-    apr_status_t rv = drs_life_mint(session, id);
-
-    if (rv != APR_SUCCESS) return rv;
-    store->key = apr_pstrcat(session->pool, session->terms->prefix, id, NULL);
-    store->expiry = drs_life_expiry(session, id);
-    store->may_create = 1;
-    rv = write->act(store, write, p);
-    /* A write of deletions alone succeeds, and nothing is there. */
-    if (rv != APR_SUCCESS || store->alive == DRS_ALIVE_NO) {
-        store->key = NULL;
-        return rv;
-    }
-    drs_life_set_id(session, id);
-    session->seen = 1;
-    session->touched = 1;
-    session->host.announce(session->host.baton, id);
-    return APR_SUCCESS;
-}
 
 static apr_status_t write_through(drs_session_t *session, write_t *write,
                                   apr_pool_t *p)
@@ -335,46 +308,28 @@ static apr_status_t write_through(drs_session_t *session, write_t *write,
         if (rv != DRS_EGONE) return rv;
         session->store.why.text[0] = '\0';
     }
-    return give_birth(session, write, p);
+    return drs_life_bear(session, write->act, write, p);
 }
 
-/* Turn what the caller gave into what Redis is to hold. */
-static apr_status_t dump(drs_session_t *session, const char *json,
-                         apr_size_t len, drs_bytes_t *stored, apr_pool_t *p)
+static apr_status_t act_update(drs_store_t *store, void *baton, apr_pool_t *p)
 {
-    const char *why = "the codec cannot dump the value";
-    apr_status_t rv;
+    write_t *write = baton;
 
-    stored->data = NULL;
-    stored->len = 0;
-    if (json == NULL) return APR_SUCCESS;
-
-    rv = drs_codec_dump(session->terms->codec, json, len, &stored->data,
-                        &stored->len, &why, p);
-    if (rv != APR_SUCCESS) return drs_life_fail(session, rv, why);
-    if (stored->len > session->terms->value_max) {
-        session->store.over = 1;
-        return drs_life_fail(session, DRS_EVALUE,
-                             "the value is over the limit (DRSessionLimit)");
-    }
-    return APR_SUCCESS;
-}
-
-static apr_status_t act_update(drs_store_t *store, write_t *write,
-                               apr_pool_t *p)
-{
     return drs_store_update(store, write->pairs, write->n, &write->created,
                             p);
 }
 
-static apr_status_t act_add(drs_store_t *store, write_t *write, apr_pool_t *p)
+static apr_status_t act_add(drs_store_t *store, void *baton, apr_pool_t *p)
 {
+    write_t *write = baton;
+
     return drs_store_add(store, write->pairs, p);
 }
 
-static apr_status_t act_incr(drs_store_t *store, write_t *write,
-                             apr_pool_t *p)
+static apr_status_t act_incr(drs_store_t *store, void *baton, apr_pool_t *p)
 {
+    write_t *write = baton;
+
     return drs_store_incr(store, write->pairs->field, write->number,
                           &write->number, p);
 }
@@ -393,7 +348,7 @@ static apr_status_t make_pairs(drs_session_t *session,
     for (i = 0; rv == APR_SUCCESS && i < n; i++) {
         rv = drs_life_begin_field(session, fields[i]);
         if (rv == APR_SUCCESS) {
-            rv = dump(session, json[i], lens[i], &pairs[i].value, p);
+            rv = drs_life_dump(session, json[i], lens[i], &pairs[i].value, p);
         }
         pairs[i].field = fields[i];
         if (json[i] != NULL) (*sets)++;
@@ -494,7 +449,7 @@ apr_status_t drs_session_add(drs_session_t *session, const char *field,
     if (rv != APR_SUCCESS) return rv;
 
     apr_pool_create(&scratch, session->pool);
-    rv = dump(session, json, len, &pair.value, scratch);
+    rv = drs_life_dump(session, json, len, &pair.value, scratch);
     if (rv == APR_SUCCESS) rv = write_through(session, &write, scratch);
     apr_pool_destroy(scratch);
     return rv;

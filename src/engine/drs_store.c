@@ -254,15 +254,32 @@ apr_status_t drs_store_all(drs_store_t *store, apr_array_header_t **all,
 }
 
 static void start_script(const drs_store_t *store, drs_script_name_t name,
-                         int own, drs_script_t *call, apr_pool_t *p)
+                         const char *other, int own, drs_script_t *call,
+                         apr_pool_t *p)
 {
     drs_script_terms_t terms;
 
     terms.key = store->key;
+    terms.other = other;
     terms.may_create = store->may_create;
     terms.fields_max = store->fields_max;
     terms.expiry = store->expiry;
     drs_script_start(name, &terms, own, call, p);
+}
+
+/* Make a round trip of one command that writes. */
+static apr_status_t write_one(drs_store_t *store, drs_trip_t *trip,
+                              const drs_command_t *command)
+{
+    apr_status_t rv;
+
+    memset(trip, 0, sizeof(*trip));
+    trip->commands = command;
+    trip->n = 1;
+    trip->writes = 1;
+    rv = travel(store, trip);
+    trip->commands = NULL;
+    return rv;
 }
 
 /* Only a server that has not seen the script yet costs a second trip. */
@@ -271,20 +288,14 @@ static apr_status_t run_script(drs_store_t *store, drs_script_t *call,
 {
     drs_command_t command = { call->argc, call->argv, call->lens,
                               REDIS_REPLY_ARRAY, 0 };
-    apr_status_t rv;
+    apr_status_t rv = write_one(store, trip, &command);
 
-    memset(trip, 0, sizeof(*trip));
-    trip->commands = &command;
-    trip->n = 1;
-    trip->writes = 1;
-    rv = travel(store, trip);
     if (rv == APR_SUCCESS &&
         drs_redis_is_error(trip->replies[0], "NOSCRIPT")) {
         drs_route_free(trip);
         drs_script_spell_out(call);
-        rv = travel(store, trip);
+        rv = write_one(store, trip, &command);
     }
-    trip->commands = NULL;
     return rv;
 }
 
@@ -355,7 +366,7 @@ apr_status_t drs_store_update(drs_store_t *store, const drs_pair_t *pairs,
     apr_status_t rv;
     int i;
 
-    start_script(store, DRS_SCRIPT_UPDATE, n * 3, &call, p);
+    start_script(store, DRS_SCRIPT_UPDATE, NULL, n * 3, &call, p);
     for (i = 0; i < n; i++) {
         const drs_bytes_t *value = &pairs[i].value;
 
@@ -386,7 +397,7 @@ apr_status_t drs_store_add(drs_store_t *store, const drs_pair_t *pair,
     apr_size_t created;
     apr_status_t rv;
 
-    start_script(store, DRS_SCRIPT_ADD, 2, &call, p);
+    start_script(store, DRS_SCRIPT_ADD, NULL, 2, &call, p);
     drs_script_push_text(&call, pair->field);
     drs_script_push(&call, pair->value.data, pair->value.len);
     rv = run_script(store, &call, &trip);
@@ -423,7 +434,7 @@ apr_status_t drs_store_incr(drs_store_t *store, const char *field,
     apr_size_t created;
     apr_status_t rv;
 
-    start_script(store, DRS_SCRIPT_INCR, 2, &call, p);
+    start_script(store, DRS_SCRIPT_INCR, NULL, 2, &call, p);
     drs_script_push_text(&call, field);
     drs_script_push_text(&call, apr_psprintf(p, "%" APR_INT64_T_FMT, by));
     rv = run_script(store, &call, &trip);
@@ -432,6 +443,39 @@ apr_status_t drs_store_incr(drs_store_t *store, const char *field,
                           &created, &value);
     }
     if (rv == APR_SUCCESS) rv = read_sum(store, value, now);
+    drs_route_free(&trip);
+    return rv;
+}
+
+apr_status_t drs_store_batch(drs_store_t *store, const drs_step_t *steps,
+                             int n, drs_then_t turn, const char *other,
+                             apr_pool_t *p)
+{
+    static const char *const verbs[] = { "set", "add", "incr", "del" };
+    static const char *const turns[] = { "stay", "move", "fresh" };
+    drs_script_t call;
+    const redisReply *left = NULL;
+    drs_trip_t trip;
+    apr_size_t created;
+    apr_status_t rv;
+    int i;
+
+    start_script(store, DRS_SCRIPT_BATCH, other, n * 3 + 1, &call, p);
+    drs_script_push_text(&call, turns[turn]);
+    for (i = 0; i < n; i++) {
+        const drs_bytes_t *value = &steps[i].value;
+
+        drs_script_push_text(&call, verbs[steps[i].verb]);
+        drs_script_push_text(&call, steps[i].field);
+        drs_script_push(&call, value->data != NULL ? value->data : "",
+                        value->len);
+    }
+    rv = run_script(store, &call, &trip);
+    if (rv == APR_SUCCESS) {
+        rv = judge_script(store, trip.replies[0], REDIS_REPLY_INTEGER,
+                          &created, &left);
+    }
+    if (rv == APR_SUCCESS && left->integer == 0) store->alive = DRS_ALIVE_NO;
     drs_route_free(&trip);
     return rv;
 }
@@ -520,13 +564,8 @@ apr_status_t drs_store_unlink(drs_store_t *store)
     const char *argv[] = { "UNLINK", store->key };
     drs_command_t command = { 2, argv, NULL, REDIS_REPLY_INTEGER, 0 };
     drs_trip_t trip;
-    apr_status_t rv;
+    apr_status_t rv = write_one(store, &trip, &command);
 
-    memset(&trip, 0, sizeof(trip));
-    trip.commands = &command;
-    trip.n = 1;
-    trip.writes = 1;
-    rv = travel(store, &trip);
     if (rv == APR_SUCCESS && trip.replies[0]->type == REDIS_REPLY_ERROR) {
         rv = refuse(store, trip.replies[0]);
     }

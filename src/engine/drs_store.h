@@ -37,6 +37,28 @@ typedef struct drs_pair_t {
     drs_bytes_t value;
 } drs_pair_t;
 
+/** What a step of a batch does. */
+typedef enum drs_step_verb_t {
+    DRS_STEP_SET,
+    DRS_STEP_ADD,
+    DRS_STEP_INCR,
+    DRS_STEP_DEL
+} drs_step_verb_t;
+
+/** One step of a batch; an incr has its digits as value, a del has none. */
+typedef struct drs_step_t {
+    drs_step_verb_t verb;
+    const char *field; /* NUL-terminated */
+    drs_bytes_t value;
+} drs_step_t;
+
+/** What becomes of the key after the steps of a batch. */
+typedef enum drs_then_t {
+    DRS_THEN_STAY,
+    DRS_THEN_MOVE, /* to the other key */
+    DRS_THEN_FRESH /* it is new; the other key ends */
+} drs_then_t;
+
 /** The hash at hand and the terms of the next call. */
 typedef struct drs_store_t {
     drs_route_t *route;
@@ -179,6 +201,24 @@ apr_status_t drs_store_add(drs_store_t *store, const drs_pair_t *pair,
 apr_status_t drs_store_incr(drs_store_t *store, const char *field,
                             apr_int64_t by, apr_int64_t *now,
                             apr_pool_t *p) DRS_MUST_CHECK;
+
+/**
+ * Take several steps in order, all or none; an add that finds its field and
+ * a del that finds none are steps like others. store->alive tells whether
+ * the key was left.
+ *
+ * @param store the hash; still of the old key after a move
+ * @param steps n of them
+ * @param n     0 or more
+ * @param turn  what becomes of the key then
+ * @param other key for turn; NULL with DRS_THEN_STAY
+ * @param p     for the command
+ * @return as drs_store_incr()
+ * Source: HSET, HSETNX, HINCRBY, HDEL, RENAME, UNLINK in a script.
+ */
+apr_status_t drs_store_batch(drs_store_t *store, const drs_step_t *steps,
+                             int n, drs_then_t turn, const char *other,
+                             apr_pool_t *p) DRS_MUST_CHECK;
 
 /**
  * Delete a field, and read it in the same step. store->alive tells whether

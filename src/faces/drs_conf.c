@@ -38,7 +38,7 @@ void *drs_conf_create_dir(apr_pool_t *p, char *dir)
     conf->strict = DRS_UNSET;
     conf->pass = DRS_UNSET;
     conf->fields_max = DRS_UNSET;
-    conf->pad = DRS_UNSET;
+    conf->header = DRS_UNSET;
     return conf;
 }
 
@@ -54,6 +54,7 @@ void *drs_conf_merge_dir(apr_pool_t *p, void *inherited, void *add)
     INHERIT(cookie, NULL);
     INHERIT(codec, NULL);
     INHERIT(exports, NULL);
+    INHERIT(forwards, NULL);
     INHERIT(allow, NULL);
     INHERIT(env, NULL);
     INHERIT(child, NULL);
@@ -65,7 +66,7 @@ void *drs_conf_merge_dir(apr_pool_t *p, void *inherited, void *add)
     INHERIT(strict, DRS_UNSET);
     INHERIT(pass, DRS_UNSET);
     INHERIT(fields_max, DRS_UNSET);
-    INHERIT(pad, DRS_UNSET);
+    INHERIT(header, DRS_UNSET);
     return conf;
 }
 
@@ -126,6 +127,7 @@ void drs_conf_fill_dir(const drs_conf_t *conf, drs_conf_t *out)
     DEFAULT(strict, DRS_UNSET, 1);
     DEFAULT(pass, DRS_UNSET, 0);
     DEFAULT(fields_max, DRS_UNSET, 1000);
+    DEFAULT(header, DRS_UNSET, 0);
 }
 
 static apr_interval_time_t or_else(apr_interval_time_t set,
@@ -473,6 +475,19 @@ static const char *set_allow(cmd_parms *cmd, void *dir, int argc,
     return drs_lists_allow(cmd, dir, argc, argv);
 }
 
+static const char *set_forward(cmd_parms *cmd, void *dir, const char *field,
+                               const char *header)
+{
+    return drs_lists_forward(cmd, dir, field, header);
+}
+
+static const char *set_header(cmd_parms *cmd, void *dir, int on)
+{
+    (void)cmd;
+    ((drs_conf_t *)dir)->header = on;
+    return NULL;
+}
+
 #define ANYWHERE (RSRC_CONF | ACCESS_CONF)
 
 const command_rec drs_conf_directives[] = {
@@ -512,6 +527,12 @@ const command_rec drs_conf_directives[] = {
     AP_INIT_TAKE1("DRSessionChildAccess", set_child, NULL, ANYWHERE,
         "On, Off (default) or a url of Redis: whether CGI and FastCGI "
         "programs get the session's key"),
+    AP_INIT_FLAG("DRSessionHeader", set_header, NULL, ANYWHERE,
+        "On: response headers DRSession of backends change the session; "
+        "default Off"),
+    AP_INIT_TAKE2("DRSessionForward", set_forward, NULL, ANYWHERE,
+        "a field and the request header that shows it to backends; "
+        "default none"),
     AP_INIT_TAKE_ARGV("DRSessionAllow", set_allow, NULL, ANYWHERE,
         "what the handler drsession may do: read or write FIELD... or *, "
         "or end; default nothing"),

@@ -35,6 +35,12 @@ typedef struct drs_export_t {
     const char *name; /* NULL = prefix, '_' and the field */
 } drs_export_t;
 
+/** A field and the request header that shows it to a backend. */
+typedef struct drs_forward_t {
+    const char *field;
+    const char *header;
+} drs_forward_t;
+
 /** DRSessionAllow: which fields the handler shows and changes. */
 typedef struct drs_allow_t {
     apr_array_header_t *read;  /* of const char * */
@@ -50,6 +56,7 @@ typedef struct drs_conf_t {
     const drs_cookie_t *cookie;
     const drs_codec_t *codec;
     apr_array_header_t *exports; /* of drs_export_t */
+    apr_array_header_t *forwards;/* of drs_forward_t */
     drs_allow_t *allow;
     const char *env;             /* prefix of variables, without '_' */
     const char *child;           /* DRS_CHILD_OFF, DRS_CHILD_ON or a url */
@@ -61,7 +68,7 @@ typedef struct drs_conf_t {
     int strict;
     int pass;                    /* DRSessionOnError pass */
     int fields_max;
-    int pad;                     /* always DRS_UNSET */
+    int header;                  /* DRSessionHeader */
 } drs_conf_t;
 
 /** Settings of a server; NULL and DRS_UNSET are unset. No padding. */

@@ -49,21 +49,42 @@ void drs_env_clear(request_rec *r, const drs_conf_t *conf)
     }
 }
 
-static apr_size_t count_exports(const drs_conf_t *conf)
+static int count(const apr_array_header_t *list)
 {
-    return conf->exports != NULL ? (apr_size_t)conf->exports->nelts : 0;
+    return list != NULL ? list->nelts : 0;
+}
+
+/* The fields to read: the exported ones, then the forwarded ones. */
+static const char **list_fields(const drs_conf_t *conf, int *n, apr_pool_t *p)
+{
+    const char **fields;
+    int i;
+
+    *n = 0;
+    fields = apr_palloc(p, (apr_size_t)(count(conf->exports) +
+                                        count(conf->forwards) + 1) *
+                               sizeof(*fields));
+    for (i = 0; i < count(conf->exports); i++) {
+        fields[(*n)++] = APR_ARRAY_IDX(conf->exports, i, drs_export_t).field;
+    }
+    for (i = 0; i < count(conf->forwards); i++) {
+        fields[(*n)++] = APR_ARRAY_IDX(conf->forwards, i,
+                                       drs_forward_t).field;
+    }
+    return fields;
 }
 
 /* Make plain text of what was read; a value unfit for it is left out. */
 static void fill_texts(request_rec *r, const drs_conf_t *conf,
+                       const char *const *fields, int n,
                        const char *const *json, const apr_size_t *lens,
                        drs_env_memory_t *memory, apr_pool_t *p)
 {
     const char *why = NULL;
     apr_status_t rv;
-    apr_size_t i;
+    int i;
 
-    for (i = 0; i < count_exports(conf); i++) {
+    for (i = 0; i < n; i++) {
         if (json[i] == NULL) continue;
         rv = conf->codec == &drs_codec_raw
                  ? drs_codec_plain_raw(json[i], lens[i], &memory->texts[i],
@@ -72,9 +93,8 @@ static void fill_texts(request_rec *r, const drs_conf_t *conf,
                                    p);
         if (rv != APR_SUCCESS) {
             ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
-                          "DRSessionExport: field '%s' is not exported: %s",
-                          APR_ARRAY_IDX(conf->exports, i, drs_export_t).field,
-                          why);
+                          "DRSessionExport, DRSessionForward: field '%s' is "
+                          "not shown: %s", fields[i], why);
         }
     }
 }
@@ -83,47 +103,60 @@ static void read_fields(request_rec *r, const drs_conf_t *conf,
                         drs_session_t *session, drs_env_memory_t *memory,
                         apr_pool_t *p)
 {
-    apr_size_t n = count_exports(conf);
-    const char **fields = apr_palloc(p, (n + 1) * sizeof(*fields));
-    const char **json = apr_palloc(p, (n + 1) * sizeof(*json));
-    apr_size_t *lens = apr_palloc(p, (n + 1) * sizeof(*lens));
-    apr_size_t i;
+    int n = 0;
+    const char **fields = list_fields(conf, &n, p);
+    apr_size_t room = (apr_size_t)n + 1;
+    const char **json = apr_palloc(p, room * sizeof(*json));
+    apr_size_t *lens = apr_palloc(p, room * sizeof(*lens));
 
-    for (i = 0; i < n; i++) {
-        fields[i] = APR_ARRAY_IDX(conf->exports, i, drs_export_t).field;
-    }
     memory->exports = conf->exports;
-    memory->texts = apr_pcalloc(p, (n + 1) * sizeof(*memory->texts));
+    memory->forwards = conf->forwards;
+    memory->texts = apr_pcalloc(p, room * sizeof(*memory->texts));
     memory->changes = drs_session_changes(session);
-    memory->rv = drs_session_view(session, fields, (int)n, json, lens,
+    memory->rv = drs_session_view(session, fields, n, json, lens,
                                   &memory->live, p);
     if (memory->rv == APR_SUCCESS) {
-        fill_texts(r, conf, json, lens, memory, p);
+        fill_texts(r, conf, fields, n, json, lens, memory, p);
     }
+}
+
+static void set_status(request_rec *r, const drs_conf_t *conf,
+                       const drs_env_memory_t *memory)
+{
+    const char *status = "unavailable";
+
+    if (memory->rv == APR_SUCCESS) status = memory->live ? "live" : "none";
+    apr_table_setn(r->subprocess_env,
+                   apr_pstrcat(r->pool, conf->env, "_STATUS", NULL), status);
 }
 
 apr_status_t drs_env_export(request_rec *r, const drs_conf_t *conf,
                             drs_session_t *session, drs_env_memory_t *memory,
                             apr_pool_t *p)
 {
-    const char *status = "unavailable";
-    apr_size_t i;
+    int n = count(conf->exports);
+    int i;
 
     if (memory->texts == NULL || memory->exports != conf->exports ||
+        memory->forwards != conf->forwards ||
         memory->changes != drs_session_changes(session)) {
         read_fields(r, conf, session, memory, p);
     }
-    if (memory->rv == APR_SUCCESS) status = memory->live ? "live" : "none";
-    apr_table_setn(r->subprocess_env,
-                   apr_pstrcat(r->pool, conf->env, "_STATUS", NULL), status);
+    set_status(r, conf, memory);
     if (memory->rv != APR_SUCCESS) return memory->rv;
 
-    for (i = 0; i < count_exports(conf); i++) {
+    for (i = 0; i < n; i++) {
         if (memory->texts[i] == NULL) continue;
         apr_table_setn(r->subprocess_env,
                        name_of(&APR_ARRAY_IDX(conf->exports, i, drs_export_t),
                                conf, r->pool),
                        memory->texts[i]);
+    }
+    for (i = 0; i < count(conf->forwards); i++) {
+        if (memory->texts[n + i] == NULL) continue;
+        apr_table_setn(r->headers_in,
+                       APR_ARRAY_IDX(conf->forwards, i, drs_forward_t).header,
+                       memory->texts[n + i]);
     }
     return APR_SUCCESS;
 }

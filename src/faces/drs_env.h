@@ -13,12 +13,14 @@
 
 /** What was exported for a request, so that subrequests need not ask. */
 typedef struct drs_env_memory_t {
-    const apr_array_header_t *exports; /* the list it was read for */
+    const apr_array_header_t *exports; /* the lists it was read for */
+    const apr_array_header_t *forwards;
     unsigned int changes;              /* of the session at that time */
     apr_status_t rv;                   /* of the reading */
     int live;                          /* 1 = Redis knows the session */
-    const char **texts;                /* one a field, NULL = not exported;
-                                          NULL itself: nothing was read */
+    const char **texts;                /* one a field, exports first; NULL =
+                                          not to be shown; NULL itself:
+                                          nothing was read */
 } drs_env_memory_t;
 
 /**
@@ -30,17 +32,19 @@ typedef struct drs_env_memory_t {
 void drs_env_clear(request_rec *r, const drs_conf_t *conf);
 
 /**
- * Export the listed fields and PREFIX_STATUS, in one round trip for any
- * number of fields, or none where memory still holds.
+ * Export the listed fields and PREFIX_STATUS, and set the request headers
+ * that forward fields: in one round trip for any number of fields, or none
+ * where memory still holds.
  *
  * @param r       the request
- * @param conf    filled in; without exports only the session is verified
+ * @param conf    filled in; without exports and forwards the session is only
+ *                verified
  * @param session of the request
  * @param memory  in and out, of the same session; p of its initial request
  * @param p       owns what memory keeps
  * @return APR_SUCCESS; as get_many of drs_api_t: PREFIX_STATUS is
- *         "unavailable" then and no field is exported
- * Source: docs/directives.md, DRSessionExport.
+ *         "unavailable" then and no field is shown
+ * Source: docs/directives.md, DRSessionExport, DRSessionForward.
  */
 apr_status_t drs_env_export(request_rec *r, const drs_conf_t *conf,
                             drs_session_t *session, drs_env_memory_t *memory,

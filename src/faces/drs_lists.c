@@ -7,10 +7,19 @@
 
 #include <string.h>
 
+#include <apr_lib.h>
 #include <apr_strings.h>
 
 #include "drs_codec.h"
+#include "drs_forward.h"
 #include "drs_words.h"
+
+static const char field_names[] = "a field name is 1 to 255 bytes of UTF-8";
+
+static int is_field(const char *word, apr_size_t len)
+{
+    return len > 0 && len <= DRS_FIELD_MAX && drs_codec_is_utf8(word, len);
+}
 
 static const char *name_of(const drs_export_t *one, const char *env,
                            apr_pool_t *p)
@@ -78,16 +87,70 @@ const char *drs_lists_export(cmd_parms *cmd, drs_conf_t *conf,
                                     : strlen(word);
     drs_export_t *one;
 
-    if (len == 0 || len > DRS_FIELD_MAX || !drs_codec_is_utf8(word, len)) {
-        return drs_words_refuse(cmd, word,
-                                "a field name is 1 to 255 bytes of UTF-8");
-    }
+    if (!is_field(word, len)) return drs_words_refuse(cmd, word, field_names);
     if (conf->exports == NULL) {
         conf->exports = apr_array_make(cmd->pool, 4, sizeof(drs_export_t));
     }
     one = apr_array_push(conf->exports);
     one->field = apr_pstrmemdup(cmd->pool, word, len);
     one->name = equals != NULL ? equals + 1 : NULL;
+    return NULL;
+}
+
+/* Headers that carry the request itself, or the session. */
+static int is_vital(const char *name)
+{
+    static const char *const names[] = {
+        "Host", "Cookie", "Connection", "Keep-Alive", "Content-Length",
+        "Transfer-Encoding", "TE", "Trailer", "Upgrade", "Expect"
+    };
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (drs_forward_is_same(name, names[i])) return 1;
+    }
+    return 0;
+}
+
+/* Spelled with '-' or '_' it has to be the same everywhere. */
+static int is_header(const char *name)
+{
+    const char *at;
+
+    if (!apr_isalpha(*name)) return 0;
+    for (at = name; *at != '\0'; at++) {
+        if (!apr_isalnum(*at) && *at != '-' && *at != '_') return 0;
+    }
+    return !is_vital(name);
+}
+
+const char *drs_lists_forward(cmd_parms *cmd, drs_conf_t *conf,
+                              const char *field, const char *header)
+{
+    drs_forward_t *one;
+    int i;
+
+    if (!is_field(field, strlen(field))) {
+        return drs_words_refuse(cmd, field, field_names);
+    }
+    if (!is_header(header)) {
+        return drs_words_refuse(cmd, header, "a header is letters, digits, "
+                                "'-' and '_', and none that carries the "
+                                "request itself");
+    }
+    if (conf->forwards == NULL) {
+        conf->forwards = apr_array_make(cmd->pool, 4, sizeof(drs_forward_t));
+    }
+    for (i = 0; i < conf->forwards->nelts; i++) {
+        one = &APR_ARRAY_IDX(conf->forwards, i, drs_forward_t);
+        if (drs_forward_is_same(header, one->header)) {
+            return drs_words_refuse(cmd, header, "two fields would become "
+                                    "this header");
+        }
+    }
+    one = apr_array_push(conf->forwards);
+    one->field = field;
+    one->header = header;
     return NULL;
 }
 

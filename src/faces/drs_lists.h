@@ -24,6 +24,18 @@ const char *drs_lists_export(cmd_parms *cmd, drs_conf_t *conf,
                              const char *word);
 
 /**
+ * Add a pair to DRSessionForward.
+ *
+ * @param cmd    the directive; its pool owns what is kept
+ * @param conf   of the section
+ * @param field  whose value is shown
+ * @param header of the request; spelled with '-' or '_' it is the same
+ * @return NULL, or one sentence with the bad word
+ */
+const char *drs_lists_forward(cmd_parms *cmd, drs_conf_t *conf,
+                              const char *field, const char *header);
+
+/**
  * Add the words of a line to DRSessionAllow.
  *
  * @param cmd  the directive; its pool owns what is kept

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The response header DRSession. A filter reads it at the first brigade of a
+ * response, which is before its headers leave. Lines wait in a list that
+ * hangs on the pool of the request, because redirects and error documents
+ * make new requests of the same pool and throw headers and filters away.
+ */
+#include "drs_header.h"
+
+#include <string.h>
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+#include <http_log.h>
+#include <http_protocol.h>
+#include <http_request.h>
+#include <util_filter.h>
+
+#include "drs_batch.h"
+#include "drs_codec.h"
+
+APLOG_USE_MODULE(drsession);
+
+static const char header_name[] = "DRSession";
+static const char header_filter[] = "DRSESSION_HEADER";
+static const char watch_key[] = "drsession-header";
+
+/* What a verb takes. */
+typedef enum shape_t {
+    SHAPE_ALONE,
+    SHAPE_FIELD,
+    SHAPE_FIELD_JSON,
+    SHAPE_FIELD_NUMBER,
+    SHAPE_OBJECT
+} shape_t;
+
+typedef struct verb_t {
+    const char *name;
+    shape_t shape;
+    drs_op_verb_t verb;
+} verb_t;
+
+static const verb_t verbs[] = {
+    { "set", SHAPE_FIELD_JSON, DRS_OP_SET },
+    { "add", SHAPE_FIELD_JSON, DRS_OP_ADD },
+    { "incr", SHAPE_FIELD_NUMBER, DRS_OP_INCR },
+    { "delete", SHAPE_FIELD, DRS_OP_DELETE },
+    { "update", SHAPE_OBJECT, DRS_OP_SET },
+    { "regenerate", SHAPE_ALONE, DRS_OP_REGENERATE },
+    { "destroy", SHAPE_ALONE, DRS_OP_DESTROY }
+};
+
+/* Every parse_* stands at its first byte and leaves `at` behind its last. */
+typedef struct parse_t {
+    const char *at;
+    const char *end;
+    const char *why;
+    apr_pool_t *p;
+} parse_t;
+
+static apr_status_t refuse(parse_t *parse, const char *why)
+{
+    parse->why = why;
+    return DRS_EVALUE;
+}
+
+static int skip_blanks(parse_t *parse)
+{
+    const char *from = parse->at;
+
+    while (*parse->at == ' ' || *parse->at == '\t') parse->at++;
+    return parse->at > from;
+}
+
+static const char *parse_word(parse_t *parse)
+{
+    const char *from = parse->at;
+
+    while (apr_isalnum(*parse->at) ||
+           (*parse->at != '\0' && strchr("_.-", *parse->at) != NULL)) {
+        parse->at++;
+    }
+    return apr_pstrmemdup(parse->p, from, (apr_size_t)(parse->at - from));
+}
+
+static apr_status_t parse_json(parse_t *parse, const char **json,
+                               apr_size_t *len)
+{
+    const char *end = NULL;
+    apr_status_t rv;
+
+    if (!skip_blanks(parse)) return refuse(parse, "a blank is missing");
+    rv = drs_codec_scan(parse->at, (apr_size_t)(parse->end - parse->at), json,
+                        &end, &parse->why);
+    if (rv != APR_SUCCESS) return rv;
+    *len = (apr_size_t)(end - *json);
+    parse->at = end;
+    return APR_SUCCESS;
+}
+
+static apr_status_t check_field(parse_t *parse, const char *field)
+{
+    apr_size_t len = strlen(field);
+
+    if (len >= 1 && len <= DRS_FIELD_MAX) return APR_SUCCESS;
+    return refuse(parse, "a field name is 1 to 255 bytes");
+}
+
+static apr_status_t parse_field(parse_t *parse, const char **field)
+{
+    const char *json = NULL;
+    apr_size_t len = 0;
+    apr_status_t rv;
+
+    if (!skip_blanks(parse)) return refuse(parse, "a field is missing");
+    if (*parse->at != '"') {
+        *field = parse_word(parse);
+        return check_field(parse, *field);
+    }
+    parse->at--;
+    rv = parse_json(parse, &json, &len);
+    if (rv == APR_SUCCESS) {
+        rv = drs_codec_string(json, len, field, &parse->why, parse->p);
+    }
+    return rv == APR_SUCCESS ? check_field(parse, *field) : rv;
+}
+
+static apr_status_t parse_number(parse_t *parse, drs_op_t *op)
+{
+    apr_int64_t by = 0;
+    const char *digits;
+    apr_status_t rv;
+
+    if (!skip_blanks(parse)) return refuse(parse, "a number is missing");
+    digits = parse_word(parse);
+    rv = drs_codec_int(digits, strlen(digits), &by, &parse->why);
+    if (rv != APR_SUCCESS) return rv;
+    op->json = apr_psprintf(parse->p, "%" APR_INT64_T_FMT, by);
+    op->len = strlen(op->json);
+    return APR_SUCCESS;
+}
+
+/* An update is one operation a member; null deletes. */
+static apr_status_t parse_object(parse_t *parse, apr_array_header_t *ops)
+{
+    apr_array_header_t *members = NULL;
+    const char *json = NULL;
+    apr_size_t len = 0;
+    apr_status_t rv = parse_json(parse, &json, &len);
+    int i;
+
+    if (rv == APR_SUCCESS) {
+        rv = drs_codec_members(json, len, &members, &parse->why, parse->p);
+    }
+    for (i = 0; rv == APR_SUCCESS && i < members->nelts; i++) {
+        const drs_member_t *member = &APR_ARRAY_IDX(members, i, drs_member_t);
+        drs_op_t *op = apr_array_push(ops);
+
+        op->verb = member->len == 4 && memcmp(member->json, "null", 4) == 0
+                       ? DRS_OP_DELETE
+                       : DRS_OP_SET;
+        op->field = member->name;
+        op->json = member->json;
+        op->len = member->len;
+        rv = check_field(parse, op->field);
+    }
+    return rv;
+}
+
+static apr_status_t parse_operands(parse_t *parse, const verb_t *verb,
+                                   apr_array_header_t *ops)
+{
+    drs_op_t op = { verb->verb, NULL, NULL, 0 };
+    apr_status_t rv = APR_SUCCESS;
+
+    if (verb->shape == SHAPE_OBJECT) return parse_object(parse, ops);
+    if (verb->shape != SHAPE_ALONE) rv = parse_field(parse, &op.field);
+    if (rv == APR_SUCCESS && verb->shape == SHAPE_FIELD_JSON) {
+        rv = parse_json(parse, &op.json, &op.len);
+    }
+    if (rv == APR_SUCCESS && verb->shape == SHAPE_FIELD_NUMBER) {
+        rv = parse_number(parse, &op);
+    }
+    if (rv == APR_SUCCESS) APR_ARRAY_PUSH(ops, drs_op_t) = op;
+    return rv;
+}
+
+static apr_status_t parse_item(parse_t *parse, apr_array_header_t *ops)
+{
+    const char *name = parse_word(parse);
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        if (strcmp(name, verbs[i].name) == 0) {
+            return parse_operands(parse, &verbs[i], ops);
+        }
+    }
+    return refuse(parse, "set, add, incr, delete, update, regenerate or "
+                  "destroy is missing");
+}
+
+apr_status_t drs_header_parse(const char *text, apr_array_header_t *ops,
+                              const char **why, apr_pool_t *p)
+{
+    parse_t parse = { text, text + strlen(text), NULL, p };
+    apr_status_t rv;
+
+    for (;;) {
+        skip_blanks(&parse);
+        rv = parse_item(&parse, ops);
+        skip_blanks(&parse);
+        if (rv == APR_SUCCESS && *parse.at == '\0') return APR_SUCCESS;
+        if (rv == APR_SUCCESS && *parse.at != ',') {
+            rv = refuse(&parse, "something follows an operation");
+        }
+        if (rv != APR_SUCCESS) {
+            *why = parse.why;
+            return rv;
+        }
+        parse.at++;
+    }
+}
+
+/* What was read of a request and of those that it came from. */
+typedef struct watch_t {
+    drs_header_open_t *open;
+    apr_array_header_t *lines;   /* of const char *, in order */
+    const request_rec *last;     /* the request that was watched last */
+} watch_t;
+
+static int is_on(const request_rec *r)
+{
+    drs_conf_t conf;
+
+    drs_conf_fill_dir(ap_get_module_config(r->per_dir_config,
+                                           &drsession_module), &conf);
+    return conf.header;
+}
+
+static watch_t *watch_of(request_rec *r, drs_header_open_t *open)
+{
+    watch_t *watch = NULL;
+    void *found = NULL;
+
+    apr_pool_userdata_get(&found, watch_key, r->pool);
+    watch = found;
+    if (watch == NULL) {
+        watch = apr_pcalloc(r->pool, sizeof(*watch));
+        watch->open = open;
+        watch->lines = apr_array_make(r->pool, 4, sizeof(const char *));
+        apr_pool_userdata_setn(watch, watch_key, NULL, r->pool);
+    }
+    return watch;
+}
+
+static void strip(apr_table_t *headers, watch_t *watch)
+{
+    const apr_array_header_t *lines = apr_table_elts(headers);
+    const apr_table_entry_t *entry = (const apr_table_entry_t *)lines->elts;
+    int i;
+
+    for (i = 0; i < lines->nelts; i++) {
+        if (entry[i].key != NULL &&
+            ap_cstr_casecmp(entry[i].key, header_name) == 0) {
+            APR_ARRAY_PUSH(watch->lines, const char *) = entry[i].val;
+        }
+    }
+    apr_table_unset(headers, header_name);
+}
+
+static void collect(const request_rec *r, watch_t *watch)
+{
+    if (!is_on(r)) return;
+    strip(r->headers_out, watch);
+    strip(r->err_headers_out, watch);
+}
+
+/*
+ * Requests of a chain of redirects share a table of headers: each is read
+ * before the next one's handler runs, so that a handler where DRSessionHeader
+ * is Off is not heard through the table of one where it is On.
+ */
+static void inherit(request_rec *r, watch_t *watch)
+{
+    const request_rec *from;
+
+    for (from = r->prev; from != NULL; from = from->prev) {
+        collect(from, watch);
+        if (from == watch->last) break;
+    }
+    watch->last = r;
+}
+
+static int has_ancestor_on(const request_rec *r)
+{
+    for (; r != NULL; r = r->prev) {
+        if (is_on(r)) return 1;
+    }
+    return 0;
+}
+
+void drs_header_watch(request_rec *r, drs_header_open_t *open)
+{
+    watch_t *watch;
+
+    if (!has_ancestor_on(r)) return;
+    watch = watch_of(r, open);
+    inherit(r, watch);
+    if (is_on(r) || watch->lines->nelts > 0) {
+        ap_add_output_filter(header_filter, watch, r, r->connection);
+    }
+}
+
+void drs_header_watch_error(request_rec *r, drs_header_open_t *open)
+{
+    watch_t *watch;
+
+    if (!has_ancestor_on(r)) return;
+    watch = watch_of(r, open);
+    inherit(r, watch);
+    collect(r, watch);
+    if (watch->lines->nelts > 0) {
+        ap_add_output_filter(header_filter, watch, r, r->connection);
+    }
+}
+
+/* Do what the lines say; OK, or the status of the response instead. */
+static int apply(request_rec *r, const watch_t *watch)
+{
+    apr_array_header_t *ops = apr_array_make(r->pool, 8, sizeof(drs_op_t));
+    drs_session_t *session = NULL;
+    const char *why = "malformed";
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    for (i = 0; rv == APR_SUCCESS && i < watch->lines->nelts; i++) {
+        rv = drs_header_parse(APR_ARRAY_IDX(watch->lines, i, const char *),
+                              ops, &why, r->pool);
+    }
+    if (rv != APR_SUCCESS) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "%s: the response header "
+                      "DRSession is malformed: %s", r->uri, why);
+        return HTTP_BAD_GATEWAY;
+    }
+    rv = watch->open(r, &session);
+    if (rv == APR_SUCCESS) {
+        rv = drs_batch_run(session, (const drs_op_t *)(void *)ops->elts,
+                           ops->nelts);
+    }
+    if (rv == APR_SUCCESS) return OK;
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "%s: the response header "
+                  "DRSession failed: %s", r->uri, session == NULL
+                      ? "DRSession is Off here" : drs_session_error(session));
+    if (rv == DRS_EDOWN) {
+        apr_table_setn(r->err_headers_out, "Retry-After", "1");
+    }
+    return HTTP_SERVICE_UNAVAILABLE;
+}
+
+/* An error in place of the response, of which no byte has left. */
+static apr_status_t replace(ap_filter_t *f, apr_bucket_brigade *bb, int status)
+{
+    request_rec *r = f->r;
+    apr_bucket_alloc_t *alloc = r->connection->bucket_alloc;
+
+    r->status_line = NULL;
+    apr_brigade_cleanup(bb);
+    APR_BRIGADE_INSERT_TAIL(bb, ap_bucket_error_create(status, NULL, r->pool,
+                                                       alloc));
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(alloc));
+    return ap_pass_brigade(f->next, bb);
+}
+
+static apr_status_t read_header(ap_filter_t *f, apr_bucket_brigade *bb)
+{
+    watch_t *watch = f->ctx;
+    int status = OK;
+
+    collect(f->r, watch);
+    if (watch->lines->nelts > 0) {
+        status = apply(f->r, watch);
+        apr_array_clear(watch->lines);
+    }
+    ap_remove_output_filter(f);
+    return status == OK ? ap_pass_brigade(f->next, bb)
+                        : replace(f, bb, status);
+}
+
+void drs_header_register(void)
+{
+    ap_register_output_filter(header_filter, read_header, NULL,
+                              AP_FTYPE_CONTENT_SET);
+}
