@@ -336,6 +336,13 @@ static void what_the_own_hand_emptied_is_unborn_and_not_gone(void **state)
     assert_int_equal(drs_session_set_many(request.session, fields, json, 1),
                      APR_SUCCESS);
     be_unborn(&request, 0);
+
+    request_begin(&request, state, request_client_id);
+    PLAY(rig->fake, { .bytes = EMPTIED });
+    assert_int_equal(drs_session_set_many(request.session, fields, json, 1),
+                     APR_SUCCESS);
+    be_unborn(&request, 0);
+    assert_int_equal(fake_heard(rig->fake), 1);
 }
 
 static void deletions_alone_make_no_session(void **state)
