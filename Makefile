@@ -66,8 +66,9 @@ $(BUILD)/test_%: $(BUILD)/t/unit/test_%.o $(ENGINE)
 	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(SYSTEM_LIBS) -lcmocka
 
 # What talks to a server is tested against one that lies.
-LIED_TO = redis open pool route store session
+LIED_TO = redis open pool route store hostile session
 $(LIED_TO:%=$(BUILD)/test_%): $(BUILD)/t/unit/fake.o $(BUILD)/t/unit/rig.o
+$(BUILD)/test_session: $(BUILD)/t/unit/request.o
 
 # Directives are tested without an httpd around them.
 $(BUILD)/test_conf: $(BUILD)/src/faces/drs_conf.o \

@@ -38,6 +38,7 @@ struct drs_redis_t {
     int fd;                        /* -1 = closed */
     redisReader *reader;           /* NULL = closed */
     redisReplyObjectFunctions make;/* the reader's own, with our array */
+    void *(*make_string)(const redisReadTask *task, char *str, size_t len);
     void *(*make_array)(const redisReadTask *task, drs_elements_t n);
     drs_elements_t elements;       /* that may still come in this trip */
 };
@@ -137,12 +138,27 @@ static void *make_bounded_array(const redisReadTask *task, drs_elements_t n)
     return redis->make_array(task, n);
 }
 
+/*
+ * hiredis steps over the two bytes behind a text, whatever they are. It has
+ * them when it makes one.
+ */
+static void *make_ended_string(const redisReadTask *task, char *str,
+                               size_t len)
+{
+    const drs_redis_t *redis = task->privdata;
+
+    if (str[len] != '\r' || str[len + 1] != '\n') return NULL;
+    return redis->make_string(task, str, len);
+}
+
 static int create_reader(drs_redis_t *redis)
 {
     redis->reader = redisReaderCreate();
     if (redis->reader == NULL) return 0;
 
     redis->make = *redis->reader->fn;
+    redis->make_string = redis->make.createString;
+    redis->make.createString = make_ended_string;
     redis->make_array = redis->make.createArray;
     redis->make.createArray = make_bounded_array;
     redis->reader->fn = &redis->make;

@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CROWD = 8, PATIENCE = 1000 };
+enum { CROWD = 8, PATIENCE = 1000, BLOCK = 64 * 1024 };
 
 typedef struct play_t {
     fake_act_t acts[FAKE_ACTS];
@@ -83,11 +83,6 @@ void fake_sleep(int ms)
     while (nanosleep(&time, &time) != 0) continue;
 }
 
-apr_interval_time_t fake_slack(void)
-{
-    return (getenv("DRS_VALGRIND") != NULL ? 1000 : 100) * 1000;
-}
-
 /* Wait for the socket; 0 = the time is up, -1 = the end has come. */
 static int await(connection_t *connection, short events, int ms)
 {
@@ -97,9 +92,7 @@ static int await(connection_t *connection, short events, int ms)
     both[0].fd = connection->fd;
     both[0].events = (short)(events | POLLRDHUP);
     both[1].fd = connection->stop;
-    do {
-        n = poll(both, 2, ms);
-    } while (n < 0 && errno == EINTR);
+    while ((n = poll(both, 2, ms)) < 0 && errno == EINTR) continue;
     if (both[1].revents != 0) return -1;
     if (both[0].revents & (POLLHUP | POLLERR)) return -1;
     if (n > 0 && !(both[0].revents & events)) return -1;
@@ -135,7 +128,7 @@ static int drip_bytes(connection_t *connection, const fake_act_t *act,
     return 1;
 }
 
-/* A number of RESP at a place; what follows it, or NULL. */
+/* A number of RESP; what follows it, or NULL. */
 static const char *read_number(const char *at, const char *end, char mark,
                                size_t *n)
 {
@@ -252,11 +245,32 @@ static int echo(connection_t *connection, const fake_act_t *act,
     return sent;
 }
 
+/* So often, in large pieces: the first answer never comes alone. */
+static int send_often(connection_t *connection, const fake_act_t *act,
+                      size_t len)
+{
+    size_t most = BLOCK / len;
+    size_t left = act->times > 0 ? act->times : 1;
+    size_t n = left < most ? left : most;
+    char *bytes;
+    size_t i;
+    int sent = 1;
+
+    if (n <= 1) return drip_bytes(connection, act, act->bytes, len);
+    bytes = grow(NULL, n * len);
+    for (i = 0; i < n; i++) memcpy(bytes + i * len, act->bytes, len);
+    for (; sent && left > 0; left -= n) {
+        if (n > left) n = left;
+        sent = drip_bytes(connection, act, bytes, n * len);
+    }
+    free(bytes);
+    return sent;
+}
+
 /* Play one act; 0 = the connection has ended. */
 static int perform(connection_t *connection, const fake_act_t *act)
 {
     const fake_heard_t *heard = NULL;
-    unsigned int i;
 
     if (!act->unasked) {
         heard = hear(connection);
@@ -266,11 +280,10 @@ static int perform(connection_t *connection, const fake_act_t *act)
     if (act->echo) {
         return echo(connection, act, heard) && act->end == FAKE_KEEP;
     }
-    for (i = 0; act->bytes != NULL && i <= act->times; i++) {
-        size_t len = act->len != 0 ? act->len : strlen(act->bytes);
-
-        if (i > 0 && i == act->times) break;
-        if (!drip_bytes(connection, act, act->bytes, len)) return 0;
+    if (act->bytes != NULL &&
+        !send_often(connection, act,
+                    act->len != 0 ? act->len : strlen(act->bytes))) {
+        return 0;
     }
     return act->end == FAKE_KEEP;
 }
@@ -409,16 +422,6 @@ fake_t *fake_start(int family)
     return fake;
 }
 
-static void crowd_out(fake_t *fake)
-{
-    int i;
-
-    for (i = 0; i < CROWD; i++) {
-        if (fake->crowd[i] >= 0) close(fake->crowd[i]);
-        fake->crowd[i] = -1;
-    }
-}
-
 /* End all threads but the acceptor's, or with it. */
 static void end_threads(fake_t *fake, int acceptor)
 {
@@ -441,11 +444,16 @@ static void end_threads(fake_t *fake, int acceptor)
 
 void fake_die(fake_t *fake)
 {
+    int i;
+
     end_threads(fake, fake->accepting);
     fake->accepting = 0;
     if (fake->listener >= 0) close(fake->listener);
     fake->listener = -1;
-    crowd_out(fake);
+    for (i = 0; i < CROWD; i++) {
+        if (fake->crowd[i] >= 0) close(fake->crowd[i]);
+        fake->crowd[i] = -1;
+    }
     fake->stop[0] = fake->stop[1] = -1;
 }
 
@@ -486,12 +494,9 @@ void fake_freeze(fake_t *fake)
 
 static void forget_commands(fake_t *fake)
 {
-    int i;
-
-    for (i = 0; i < fake->n_log; i++) free_command(fake->log[i]);
+    while (fake->n_log > 0) free_command(fake->log[--fake->n_log]);
     free(fake->log);
     fake->log = NULL;
-    fake->n_log = 0;
 }
 
 void fake_forget(fake_t *fake)

@@ -164,11 +164,4 @@ int fake_await(fake_t *fake, int wanted);
  */
 void fake_sleep(int ms);
 
-/**
- * Tell how late an answer may be: the system is busy with other things too.
- *
- * @return us: 100 ms; more where every instruction is watched
- */
-apr_interval_time_t fake_slack(void);
-
 #endif

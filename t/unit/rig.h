@@ -55,6 +55,13 @@ int rig_start_unix(void **state);
 int rig_stop(void **state);
 
 /**
+ * Tell how late an answer may be: the system is busy with other things too.
+ *
+ * @return us: 100 ms; more where every instruction is watched
+ */
+apr_interval_time_t rig_slack(void);
+
+/**
  * Begin to measure time.
  *
  * @param rig the rig
@@ -64,7 +71,7 @@ int rig_stop(void **state);
 apr_interval_time_t rig_in(rig_t *rig, int ms);
 
 /**
- * Assert how long it took since rig_in(); of the most, fake_slack() more is
+ * Assert how long it took since rig_in(); of the most, rig_slack() more is
  * allowed.
  *
  * @param rig   the rig

@@ -262,7 +262,7 @@ static void three_failures_open_the_breaker(void **state)
 
     open_breaker(rig, pool);
     assert_int_equal(fake_connections(rig->fake, 3), 3);
-    assert_true(shortest_refusal(rig, pool) < fake_slack() / 100);
+    assert_true(shortest_refusal(rig, pool) < rig_slack() / 100);
     assert_int_equal(fake_connections(rig->fake, 3), 3);
     assert_int_equal(rig_sockets(rig, NULL), 0);
 }
@@ -278,7 +278,7 @@ static void failures_to_connect_open_it_too(void **state)
         be_refused(rig, pool, LONG);
         assert_null(strstr(rig->why.text, "not asked"));
     }
-    assert_true(shortest_refusal(rig, pool) < fake_slack() / 100);
+    assert_true(shortest_refusal(rig, pool) < rig_slack() / 100);
     fake_rise(rig->fake);
     be_refused(rig, pool, LONG);
     fake_sleep(260);
@@ -335,7 +335,7 @@ static void each_failed_probe_doubles_the_pause_up_to_two_seconds(void **state)
     rig_t *rig = *state;
     drs_pool_t *pool = create(rig);
     drs_redis_t *probe = NULL;
-    int slack = (int)(fake_slack() / MS);
+    int slack = (int)(rig_slack() / MS);
     size_t i;
 
     open_breaker(rig, pool);
