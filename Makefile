@@ -75,6 +75,8 @@ $(BUILD)/test_conf: $(BUILD)/src/faces/drs_conf.o \
 	$(BUILD)/src/faces/drs_forward.o \
 	$(BUILD)/src/faces/drs_lists.o $(BUILD)/src/faces/drs_words.o
 
+include t/fuzz/fuzz.mk
+
 $(BUILD)/%.o: %.c | tools
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
@@ -97,7 +99,7 @@ check:
 	@sh conf/packages check
 	@$(MAKE) --no-print-directory prove
 
-prove: $(MODULE) $(COMMAND) lua $(TESTMOD) $(UNITS)
+prove: $(MODULE) $(COMMAND) lua $(TESTMOD) $(UNITS) $(FUZZERS)
 	$(if $(VALGRIND),@$(TEST_ENV) prove -e '$(VALGRIND_RUN)' $(UNITS))
 	@$(TEST_ENV) prove --timer $(UNITS) $(TESTS)
 
@@ -145,7 +147,7 @@ install-lua: lua
 	    install -m 644 $(LUA_MODULE) $(DESTDIR)$(LUA_DIR)/)
 
 clean:
-	rm -rf build build-san
+	rm -rf build build-san build-fuzz build-cov
 
 .PHONY: all lua check prove demo demo-stop bench run-bench install install-lua deps fresh clean
 .SECONDARY:
