@@ -18,6 +18,10 @@ $(BUILD)/fuzz_%: $(BUILD)/t/fuzz/fuzz_%.o $(BUILD)/t/fuzz/fuzz.o \
 $(BUILD)/canary: $(BUILD)/t/fuzz/canary.o $(BUILD)/t/fuzz/fuzz.o $(FUZZ_MAIN)
 	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(FUZZ_LIBS)
 
+# Faces are tried without an httpd around them.
+$(BUILD)/fuzz_words: $(BUILD)/t/fuzz/httpd.o $(BUILD)/src/faces/drs_words.o
+$(BUILD)/fuzz_header: $(BUILD)/t/fuzz/httpd.o $(BUILD)/src/faces/drs_header.o
+
 # libFuzzer has a main() of its own.
 fuzz:
 	@$(MAKE) -s --no-print-directory CC=clang BUILD=build-fuzz FUZZ_MAIN= \
