@@ -99,7 +99,7 @@ check:
 	@sh conf/packages check
 	@$(MAKE) --no-print-directory prove
 
-prove: $(MODULE) $(COMMAND) lua $(TESTMOD) $(UNITS) $(FUZZERS)
+prove: $(MODULE) $(COMMAND) lua $(TESTMOD) $(UNITS) fuzzers $(BUILD)/canary
 	$(if $(VALGRIND),@$(TEST_ENV) prove -e '$(VALGRIND_RUN)' $(UNITS))
 	@$(TEST_ENV) prove --timer $(UNITS) $(TESTS)
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-# Fuzz targets. In `make check` gcc builds them with a main() of ours that
-# replays t/fuzz/corpus; `make fuzz` is clang's libFuzzer with sanitizers.
+# Fuzz targets. In `make check` they have a main() of ours that replays
+# t/fuzz/corpus; in `make fuzz` it is clang's libFuzzer, with sanitizers.
 #   FUZZ="x y"  these targets only    SECONDS=60  for each
 FUZZ_ALL = $(patsubst t/fuzz/fuzz_%.c,%,$(wildcard t/fuzz/fuzz_*.c))
+FUZZ_LUA = $(filter lua_%,$(FUZZ_ALL))
 FUZZ ?= $(FUZZ_ALL)
 SECONDS ?= 60
-FUZZERS = $(FUZZ_ALL:%=$(BUILD)/fuzz_%) $(BUILD)/canary
 FUZZ_MAIN = $(BUILD)/t/fuzz/replay.o
 FUZZ_LIBS = $(SYSTEM_LIBS) -lm
 FUZZ_SANITIZE = -fsanitize=address,undefined,fuzzer-no-link \
@@ -13,7 +13,7 @@ FUZZ_SANITIZE = -fsanitize=address,undefined,fuzzer-no-link \
 
 $(BUILD)/fuzz_%: $(BUILD)/t/fuzz/fuzz_%.o $(BUILD)/t/fuzz/fuzz.o \
 	$(FUZZ_MAIN) $(ENGINE)
-	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(FUZZ_LIBS)
+	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(FUZZ_LIBS) $(FUZZ_MORE)
 
 $(BUILD)/canary: $(BUILD)/t/fuzz/canary.o $(BUILD)/t/fuzz/fuzz.o $(FUZZ_MAIN)
 	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(FUZZ_LIBS)
@@ -22,13 +22,25 @@ $(BUILD)/canary: $(BUILD)/t/fuzz/canary.o $(BUILD)/t/fuzz/fuzz.o $(FUZZ_MAIN)
 $(BUILD)/fuzz_words: $(BUILD)/t/fuzz/httpd.o $(BUILD)/src/faces/drs_words.o
 $(BUILD)/fuzz_header: $(BUILD)/t/fuzz/httpd.o $(BUILD)/src/faces/drs_header.o
 
+$(FUZZ_LUA:%=$(BUILD)/fuzz_%): $(BUILD)/t/fuzz/lua_same.o \
+	$(patsubst %,$(BUILD)/src/lua/drs_lua_%.o,dump load text)
+$(FUZZ_LUA:%=$(BUILD)/fuzz_%): FUZZ_MORE = $(LUA_LINK)
+$(FUZZ_LUA:%=$(BUILD)/t/fuzz/fuzz_%.o) $(BUILD)/t/fuzz/lua_same.o: \
+	ALL_CFLAGS += -Isrc/lua $(patsubst -I%,-isystem %,$(LUA_CFLAGS))
+
+# As the Lua face: where its headers are missing all the rest is built.
+fuzzers: $(patsubst %,$(BUILD)/fuzz_%,$(filter-out lua_%,$(FUZZ))) tools
+	$(if $(and $(LUA),$(LUA_PC),$(filter lua_%,$(FUZZ))),\
+	    @$(MAKE) --no-print-directory \
+	    $(patsubst %,$(BUILD)/fuzz_%,$(filter lua_%,$(FUZZ))))
+
 # libFuzzer has a main() of its own.
 fuzz:
 	@$(MAKE) -s --no-print-directory CC=clang BUILD=build-fuzz FUZZ_MAIN= \
 	    CFLAGS='-O1 -g' SANITIZE='$(FUZZ_SANITIZE)' \
 	    FUZZ_LIBS='-fsanitize=fuzzer $$(SYSTEM_LIBS) -lm' run-fuzz
 
-run-fuzz: $(FUZZ:%=$(BUILD)/fuzz_%)
+run-fuzz: fuzzers
 	@sh t/fuzz/run $(BUILD) $(SECONDS) $(FUZZ)
 
-.PHONY: fuzz run-fuzz
+.PHONY: fuzzers fuzz run-fuzz
