@@ -28,6 +28,12 @@ $(FUZZ_LUA:%=$(BUILD)/fuzz_%): FUZZ_MORE = $(LUA_LINK)
 $(FUZZ_LUA:%=$(BUILD)/t/fuzz/fuzz_%.o) $(BUILD)/t/fuzz/lua_same.o: \
 	ALL_CFLAGS += -Isrc/lua $(patsubst -I%,-isystem %,$(LUA_CFLAGS))
 
+# What talks to a server has a wire without a kernel.
+FUZZ_WIRED = socket connect getsockopt close sendmsg recv ppoll \
+	clock_gettime nanosleep
+$(BUILD)/fuzz_resp_reply: $(BUILD)/t/fuzz/wire.o $(BUILD)/t/fuzz/resp.o
+$(BUILD)/fuzz_resp_reply: FUZZ_MORE = $(FUZZ_WIRED:%=-Wl,--wrap=%)
+
 # As the Lua face: where its headers are missing all the rest is built.
 fuzzers: $(patsubst %,$(BUILD)/fuzz_%,$(filter-out lua_%,$(FUZZ))) tools
 	$(if $(and $(LUA),$(LUA_PC),$(filter lua_%,$(FUZZ))),\
