@@ -31,8 +31,10 @@ $(FUZZ_LUA:%=$(BUILD)/t/fuzz/fuzz_%.o) $(BUILD)/t/fuzz/lua_same.o: \
 # What talks to a server has a wire without a kernel.
 FUZZ_WIRED = socket connect getsockopt close sendmsg recv ppoll \
 	clock_gettime nanosleep
-$(BUILD)/fuzz_resp_reply: $(BUILD)/t/fuzz/wire.o $(BUILD)/t/fuzz/resp.o
-$(BUILD)/fuzz_resp_reply: FUZZ_MORE = $(FUZZ_WIRED:%=-Wl,--wrap=%)
+$(BUILD)/fuzz_resp_reply: $(BUILD)/t/fuzz/resp.o
+$(BUILD)/fuzz_resp_dialogue: $(BUILD)/t/fuzz/server.o
+$(BUILD)/fuzz_resp_reply $(BUILD)/fuzz_resp_dialogue: $(BUILD)/t/fuzz/wire.o
+$(BUILD)/fuzz_resp_reply $(BUILD)/fuzz_resp_dialogue: FUZZ_MORE = $(FUZZ_WIRED:%=-Wl,--wrap=%)
 
 # As the Lua face: where its headers are missing all the rest is built.
 fuzzers: $(patsubst %,$(BUILD)/fuzz_%,$(filter-out lua_%,$(FUZZ))) tools
