@@ -454,11 +454,13 @@ static int is_fit(const drs_command_t *command, const redisReply *reply)
             reply->elements == (apr_size_t)command->elements);
 }
 
-/* A server with too many clients says so unasked, and hangs up. */
-static int was_turned_away(const redisReply *first)
+/* A server with too many clients says so unasked, that alone, and hangs up. */
+static int was_turned_away(drs_fate_t fate, redisReply **replies)
 {
-    return first != NULL &&
-           drs_redis_is_error(first, "ERR max number of clients");
+    /* Of one command the only reply would have been the end of the trip. */
+    return fate == DRS_FATE_CLOSED && replies[0] != NULL &&
+           replies[1] == NULL &&
+           drs_redis_is_error(replies[0], "ERR max number of clients");
 }
 
 drs_fate_t drs_redis_call(drs_redis_t *redis, const drs_command_t *commands,
@@ -488,7 +490,7 @@ drs_fate_t drs_redis_call(drs_redis_t *redis, const drs_command_t *commands,
     if (fate == DRS_FATE_DONE) return fate;
 
     explain_fate(redis, fate, why);
-    if (was_turned_away(replies[0])) {
+    if (was_turned_away(fate, replies)) {
         drs_redis_quote(redis, replies[0], why);
         fate = DRS_FATE_UNSENT;
     }
