@@ -422,6 +422,27 @@ subtest 'http_2' => sub {
         qr/AH01075.*passing brigade to output filters/);
 };
 
+subtest 'where_ids_live_in_different_slots' => sub {
+    my $cluster = start_redis(args => ['--cluster-enabled', 'yes',
+        '--cluster-port', DRS::Proc::free_port()]);
+    plan skip_all => 'no slots for a Cluster of one'
+        unless eval { $cluster->cmd('CLUSTER', 'ADDSLOTSRANGE', 0, 16383) };
+    wait_until(10, sub { eval { $cluster->cmd('EXISTS', 'a'); 1 } });
+    local $at = start_httpd(redis => $cluster, modules => \@proxy, %files,
+        conf => $conf);
+    local $jar = jar();
+    for my $n (1 .. 3) {
+        my $old = $jar->id;
+        my $r = say_to('/cgi/h', "set x 1, destroy, set a $n, incr n 1");
+        is $r->{status}, 200, 'a destroy and what follows it';
+        is scalar(my @c = headers($r, 'Set-Cookie')), 1, 'is one cookie';
+        is_deeply all(), { a => $n, n => 1 }, 'is done';
+        is $cluster->cmd('EXISTS', "drsession:$old"), 0, 'the old key is gone'
+            if defined $old;
+    }
+    error_log_is_clean($at);
+};
+
 subtest 'redis_hangs' => sub {
     local $jar = jar();
     say_to('/cgi/h', 'set a 1');

@@ -423,7 +423,11 @@ apr_status_t drs_store_batch(drs_store_t *store, const drs_step_t *steps,
                         value->len);
     }
     rv = run_script(store, &call, &trip);
-    if (rv == APR_SUCCESS) {
+    if (rv == APR_SUCCESS &&
+        drs_redis_is_error(trip.replies[0], "CROSSSLOT")) {
+        rv = APR_EMISMATCH;
+    }
+    else if (rv == APR_SUCCESS) {
         rv = judge_script(store, trip.replies[0], &created, &left);
     }
     if (rv == APR_SUCCESS && left->integer == 0) store->alive = DRS_ALIVE_NO;
