@@ -172,9 +172,10 @@ static int on_can_send(void *baton)
 }
 
 /* Take out an earlier Set-Cookie of ours: a response carries one at most. */
-static void drop_cookie(request_rec *r, const char *name)
+static void drop_cookie(request_rec *r, apr_table_t *headers,
+                        const char *name)
 {
-    const apr_array_header_t *lines = apr_table_elts(r->err_headers_out);
+    const apr_array_header_t *lines = apr_table_elts(headers);
     const apr_table_entry_t *entry = (const apr_table_entry_t *)lines->elts;
     apr_table_t *others = apr_table_make(r->pool, 4);
     apr_size_t len = strlen(name);
@@ -190,11 +191,11 @@ static void drop_cookie(request_rec *r, const char *name)
             apr_table_addn(others, "Set-Cookie", entry[i].val);
         }
     }
-    apr_table_unset(r->err_headers_out, "Set-Cookie");
+    apr_table_unset(headers, "Set-Cookie");
     lines = apr_table_elts(others);
     entry = (const apr_table_entry_t *)lines->elts;
     for (i = 0; i < lines->nelts; i++) {
-        apr_table_addn(r->err_headers_out, "Set-Cookie", entry[i].val);
+        apr_table_addn(headers, "Set-Cookie", entry[i].val);
     }
 }
 
@@ -205,7 +206,9 @@ static void on_announce(void *baton, const char *id)
     const drs_cookie_t *cookie = binding->conf.cookie;
     int https = strcmp(ap_http_scheme(r), "https") == 0;
 
-    drop_cookie(r, cookie->name);
+    /* An error response of httpd's own has them in the other table. */
+    drop_cookie(r, r->err_headers_out, cookie->name);
+    drop_cookie(r, r->headers_out, cookie->name);
     apr_table_addn(r->err_headers_out, "Set-Cookie",
                    drs_cookie_write(cookie, id, https,
                                     find_initial(r)->pool));

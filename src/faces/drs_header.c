@@ -368,13 +368,15 @@ static apr_status_t replace(ap_filter_t *f, apr_bucket_brigade *bb,
                             watch_t *watch, int status)
 {
     request_rec *r = f->r;
-    apr_bucket_alloc_t *alloc = r->connection->bucket_alloc;
+    apr_bucket *first;
 
     apr_brigade_cleanup(bb);
     if (r->main != NULL) {
-        APR_BRIGADE_INSERT_TAIL(bb, ap_bucket_error_create(status, NULL,
-                                                           r->pool, alloc));
-        APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(alloc));
+        /* A part of a page says so to the page, which may still fail. */
+        apr_brigade_puts(bb, NULL, NULL, " ");
+        first = APR_BRIGADE_FIRST(bb);
+        APR_BUCKET_INSERT_BEFORE(first, ap_bucket_error_create(status, NULL,
+            r->pool, r->connection->bucket_alloc));
         return ap_pass_brigade(f->next, bb);
     }
     r->status_line = NULL;
