@@ -13,7 +13,7 @@ use Test::More;
 needs(qw(include proxy proxy_http headers));
 my $redis   = start_redis();
 my $backend = DRS::Backend->new;
-my $url     = $backend->http;
+my $url     = $backend->url('http');
 my $conf    = <<"CONF";
 DRSession On
 DRSessionIdle 1h

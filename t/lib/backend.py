@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# A backend for tests: HTTP/1.1 on one port, FastCGI on another, both on
+# A backend for tests: HTTP/1.1, FastCGI, SCGI and uwsgi, each on a port of
 # loopback. The query of a request is the response, percent-encoded lines:
 # "Status: N" first, if it is not 200. The path chooses how it is sent:
 # stream (chunks, slowly), echo (the request's own headers as the body), else
@@ -140,8 +140,40 @@ def talk_fcgi(link):
                  + record(3, number, bytes(8)))
 
 
-http, fcgi = listen(), listen()
-threading.Thread(target=serve, args=(http, talk_http), daemon=True).start()
-threading.Thread(target=serve, args=(fcgi, talk_fcgi), daemon=True).start()
-print(http.getsockname()[1], fcgi.getsockname()[1], flush=True)
+def answer_cgi(link, query, first):
+    status, lines = read_spec(query)
+    out = first % status + b"Content-Type: text/plain\r\n"
+    out += b"".join(line + b"\r\n" for line in lines)
+    link.sendall(out + b"\r\n")
+    time.sleep(0.02)
+    link.sendall(b"ofthebackend")
+
+
+def talk_scgi(link):
+    n = b""
+    while not n.endswith(b":"):
+        n += take(link, 1)
+    words = take(link, int(n[:-1]) + 1).split(b"\0")
+    params = dict(zip(words[::2], words[1::2]))
+    answer_cgi(link, params.get(b"QUERY_STRING", b""), b"Status: %s X\r\n")
+
+
+def talk_uwsgi(link):
+    _, n, _ = struct.unpack("<BHB", take(link, 4))
+    data = take(link, n)
+    words = []
+    while data:
+        size = struct.unpack("<H", data[:2])[0]
+        words.append(data[2:2 + size])
+        data = data[2 + size:]
+    params = dict(zip(words[::2], words[1::2]))
+    answer_cgi(link, params.get(b"QUERY_STRING", b""), b"HTTP/1.1 %s X\r\n")
+
+
+ports = []
+for talk in (talk_http, talk_fcgi, talk_scgi, talk_uwsgi):
+    server = listen()
+    ports.append(server.getsockname()[1])
+    threading.Thread(target=serve, args=(server, talk), daemon=True).start()
+print(*ports, flush=True)
 os.read(0, 1)

@@ -12,14 +12,16 @@ sub new {
     my ($class) = @_;
     my $pid = open2(my $out, my $in, 'python3',
         "$FindBin::Bin/lib/backend.py");
-    my ($http, $fcgi) = split ' ', readline($out) // '';
-    die "no backend\n" unless $fcgi;
-    return bless { pid => $pid, pipe => $in, http => $http, fcgi => $fcgi,
-        owner => $$ }, $class;
+    my %port;
+    @port{qw(http fcgi scgi uwsgi)} = split ' ', readline($out) // '';
+    die "no backend\n" unless $port{uwsgi};
+    return bless { pid => $pid, pipe => $in, port => \%port, owner => $$ },
+        $class;
 }
 
-sub http { "http://127.0.0.1:$_[0]{http}" }
-sub fcgi { "fcgi://127.0.0.1:$_[0]{fcgi}" }
+# The url for ProxyPass: of http, fcgi, scgi or uwsgi.
+sub url { my ($self, $scheme) = @_;
+    return "$scheme://127.0.0.1:$self->{port}{$scheme}" }
 
 sub DESTROY {
     my ($self) = @_;
