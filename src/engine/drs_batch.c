@@ -82,6 +82,15 @@ static apr_status_t act(drs_store_t *store, void *baton, apr_pool_t *p)
                            plan->other, p);
 }
 
+/* Without a session; what makes none has nothing to do. */
+static apr_status_t run_unborn(drs_session_t *session, plan_t *plan,
+                               apr_pool_t *p)
+{
+    plan->turn = DRS_THEN_STAY;
+    plan->other = NULL;
+    return plan->makes ? drs_life_bear(session, act, plan, p) : APR_SUCCESS;
+}
+
 /* End the old session and make another in the same step. */
 static apr_status_t run_fresh(drs_session_t *session, plan_t *plan,
                               apr_pool_t *p)
@@ -91,6 +100,10 @@ static apr_status_t run_fresh(drs_session_t *session, plan_t *plan,
     plan->turn = DRS_THEN_FRESH;
     plan->other = session->store.key;
     rv = drs_life_bear(session, act, plan, p);
+    if (rv == APR_EMISMATCH) {
+        rv = drs_life_end(session);
+        return rv == APR_SUCCESS ? run_unborn(session, plan, p) : rv;
+    }
     /* What was made and deleted again is no session: the cookie goes. */
     if (rv == APR_SUCCESS && session->id == NULL) {
         session->host.announce(session->host.baton, NULL);
@@ -98,13 +111,22 @@ static apr_status_t run_fresh(drs_session_t *session, plan_t *plan,
     return rv;
 }
 
-/* Without a session; what makes none has nothing to do. */
-static apr_status_t run_unborn(drs_session_t *session, plan_t *plan,
-                               apr_pool_t *p)
+static apr_status_t run_bound(drs_session_t *session, plan_t *plan,
+                              apr_pool_t *p);
+
+/* In a Cluster the new id lives elsewhere: then it is a step of its own. */
+static apr_status_t run_apart(drs_session_t *session, plan_t *plan,
+                              apr_pool_t *p)
 {
+    const char *id = session->id;
+    apr_status_t rv;
+
+    plan->moves = 0;
     plan->turn = DRS_THEN_STAY;
     plan->other = NULL;
-    return plan->makes ? drs_life_bear(session, act, plan, p) : APR_SUCCESS;
+    rv = run_bound(session, plan, p);
+    if (rv != APR_SUCCESS || session->id != id) return rv;
+    return drs_life_renew(session);
 }
 
 static apr_status_t run_bound(drs_session_t *session, plan_t *plan,
@@ -121,6 +143,7 @@ static apr_status_t run_bound(drs_session_t *session, plan_t *plan,
     if (rv != APR_SUCCESS) return rv;
 
     rv = act(store, plan, p);
+    if (rv == APR_EMISMATCH) return run_apart(session, plan, p);
     if (rv == DRS_EUNSURE && plan->moves &&
         drs_life_has_moved(session, plan->other)) {
         rv = APR_SUCCESS;

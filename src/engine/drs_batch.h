@@ -35,7 +35,9 @@ typedef struct drs_op_t {
  * what follows it makes a new one. A regenerate renews the id whatever its
  * place; without a session, or after a destroy, it has nothing to do. An add
  * that finds its field, a delete that finds none and a destroy without a
- * session are answers, not failures.
+ * session are answers, not failures. In a Cluster, where another id lives in
+ * another slot, destroy and regenerate are trips of their own and may be done
+ * although the rest is not.
  *
  * @param session from drs_session_create()
  * @param ops     n of them

@@ -57,6 +57,15 @@ static apr_status_t refuse_write(drs_store_t *store, const redisReply *reply)
     return reply->type == REDIS_REPLY_ERROR ? rv : DRS_EUNSURE;
 }
 
+static void start_trip(drs_trip_t *trip, const drs_command_t *commands, int n,
+                       int writes)
+{
+    memset(trip, 0, sizeof(*trip));
+    trip->commands = commands;
+    trip->n = n;
+    trip->writes = writes;
+}
+
 /*
  * Ask one read command, with EXISTS behind it where the caller wants to
  * know, and PEXPIRE where the expiry is due. Its reply is the first.
@@ -72,9 +81,7 @@ static apr_status_t ask(drs_store_t *store, drs_trip_t *trip,
     apr_status_t rv;
     int i;
 
-    memset(trip, 0, sizeof(*trip));
-    trip->commands = commands;
-    trip->n = 1;
+    start_trip(trip, commands, 1, 0);
     if (want_exists) {
         commands[trip->n++] = (drs_command_t){ 2, exists, NULL,
                                                REDIS_REPLY_INTEGER, 0 };
@@ -257,45 +264,29 @@ static void start_script(const drs_store_t *store, drs_script_name_t name,
                          const char *other, int own, drs_script_t *call,
                          apr_pool_t *p)
 {
-    drs_script_terms_t terms;
+    drs_script_terms_t terms = { store->key, other, store->may_create,
+                                 store->fields_max, store->expiry };
 
-    terms.key = store->key;
-    terms.other = other;
-    terms.may_create = store->may_create;
-    terms.fields_max = store->fields_max;
-    terms.expiry = store->expiry;
     drs_script_start(name, &terms, own, call, p);
 }
 
-/* Make a round trip of one command that writes. */
-static apr_status_t write_one(drs_store_t *store, drs_trip_t *trip,
-                              const drs_command_t *command)
-{
-    apr_status_t rv;
-
-    memset(trip, 0, sizeof(*trip));
-    trip->commands = command;
-    trip->n = 1;
-    trip->writes = 1;
-    rv = travel(store, trip);
-    trip->commands = NULL;
-    return rv;
-}
-
 /* Only a server that has not seen the script yet costs a second trip. */
-static apr_status_t run_script(drs_store_t *store, drs_script_t *call,
-                               drs_trip_t *trip)
+static apr_status_t send_script(drs_store_t *store, drs_script_t *call,
+                                drs_trip_t *trip)
 {
     drs_command_t command = { call->argc, call->argv, call->lens,
                               REDIS_REPLY_ARRAY, 0 };
-    apr_status_t rv = write_one(store, trip, &command);
+    apr_status_t rv;
 
+    start_trip(trip, &command, 1, 1);
+    rv = travel(store, trip);
     if (rv == APR_SUCCESS &&
         drs_redis_is_error(trip->replies[0], "NOSCRIPT")) {
         drs_route_free(trip);
         drs_script_spell_out(call);
-        rv = write_one(store, trip, &command);
+        rv = travel(store, trip);
     }
+    trip->commands = NULL;
     return rv;
 }
 
@@ -342,8 +333,10 @@ static apr_status_t judge_script(drs_store_t *store, const redisReply *reply,
         return DRS_EGONE;
     case DRS_SCRIPT_FULL:
         store->over = 1;
-        drs_redis_explain(&store->why, "over the limit of %d fields "
-                          "(DRSessionLimit)", store->fields_max);
+        drs_redis_explain(&store->why,
+                          "over the limit of %d fields "
+                          "(DRSessionLimit)",
+                          store->fields_max);
         if (store->may_create) store->alive = DRS_ALIVE_UNTOLD;
         return DRS_EVALUE;
     case DRS_SCRIPT_EXISTS:
@@ -354,6 +347,17 @@ static apr_status_t judge_script(drs_store_t *store, const redisReply *reply,
     *created = (apr_size_t)code;
     *value = reply->element[1];
     return APR_SUCCESS;
+}
+
+/* Call a script and read its answer. */
+static apr_status_t run_script(drs_store_t *store, drs_script_t *call, int type,
+                               drs_trip_t *trip, apr_size_t *created,
+                               const redisReply **value)
+{
+    apr_status_t rv = send_script(store, call, trip);
+
+    if (rv != APR_SUCCESS) return rv;
+    return judge_script(store, trip->replies[0], type, created, value);
 }
 
 apr_status_t drs_store_update(drs_store_t *store, const drs_pair_t *pairs,
@@ -375,11 +379,7 @@ apr_status_t drs_store_update(drs_store_t *store, const drs_pair_t *pairs,
         drs_script_push(&call, value->data != NULL ? value->data : "",
                         value->len);
     }
-    rv = run_script(store, &call, &trip);
-    if (rv == APR_SUCCESS) {
-        rv = judge_script(store, trip.replies[0], REDIS_REPLY_INTEGER, &fresh,
-                          &left);
-    }
+    rv = run_script(store, &call, REDIS_REPLY_INTEGER, &trip, &fresh, &left);
     if (rv == APR_SUCCESS) {
         if (left->integer == 0) store->alive = DRS_ALIVE_NO;
         if (created != NULL) *created = fresh;
@@ -400,11 +400,7 @@ apr_status_t drs_store_add(drs_store_t *store, const drs_pair_t *pair,
     start_script(store, DRS_SCRIPT_ADD, NULL, 2, &call, p);
     drs_script_push_text(&call, pair->field);
     drs_script_push(&call, pair->value.data, pair->value.len);
-    rv = run_script(store, &call, &trip);
-    if (rv == APR_SUCCESS) {
-        rv = judge_script(store, trip.replies[0], REDIS_REPLY_INTEGER,
-                          &created, &value);
-    }
+    rv = run_script(store, &call, REDIS_REPLY_INTEGER, &trip, &created, &value);
     drs_route_free(&trip);
     return rv;
 }
@@ -437,19 +433,14 @@ apr_status_t drs_store_incr(drs_store_t *store, const char *field,
     start_script(store, DRS_SCRIPT_INCR, NULL, 2, &call, p);
     drs_script_push_text(&call, field);
     drs_script_push_text(&call, apr_psprintf(p, "%" APR_INT64_T_FMT, by));
-    rv = run_script(store, &call, &trip);
-    if (rv == APR_SUCCESS) {
-        rv = judge_script(store, trip.replies[0], REDIS_REPLY_STRING,
-                          &created, &value);
-    }
+    rv = run_script(store, &call, REDIS_REPLY_STRING, &trip, &created, &value);
     if (rv == APR_SUCCESS) rv = read_sum(store, value, now);
     drs_route_free(&trip);
     return rv;
 }
 
-apr_status_t drs_store_batch(drs_store_t *store, const drs_step_t *steps,
-                             int n, drs_then_t turn, const char *other,
-                             apr_pool_t *p)
+apr_status_t drs_store_batch(drs_store_t *store, const drs_step_t *steps, int n,
+                             drs_then_t turn, const char *other, apr_pool_t *p)
 {
     static const char *const verbs[] = { "set", "add", "incr", "del" };
     static const char *const turns[] = { "stay", "move", "fresh" };
@@ -470,10 +461,10 @@ apr_status_t drs_store_batch(drs_store_t *store, const drs_step_t *steps,
         drs_script_push(&call, value->data != NULL ? value->data : "",
                         value->len);
     }
-    rv = run_script(store, &call, &trip);
-    if (rv == APR_SUCCESS) {
-        rv = judge_script(store, trip.replies[0], REDIS_REPLY_INTEGER,
-                          &created, &left);
+    rv = run_script(store, &call, REDIS_REPLY_INTEGER, &trip, &created, &left);
+    if (rv == DRS_EREPLY &&
+        drs_redis_is_error(trip.replies[0], "CROSSSLOT")) {
+        rv = APR_EMISMATCH;
     }
     if (rv == APR_SUCCESS && left->integer == 0) store->alive = DRS_ALIVE_NO;
     drs_route_free(&trip);
@@ -496,10 +487,7 @@ static apr_status_t transact(drs_store_t *store, drs_command_t *commands,
     commands[0] = (drs_command_t){ 1, multi, NULL, REDIS_REPLY_STATUS, 0 };
     commands[n - 1] = (drs_command_t){ 1, exec, NULL, REDIS_REPLY_ARRAY,
                                        n - 2 };
-    memset(trip, 0, sizeof(*trip));
-    trip->commands = commands;
-    trip->n = n;
-    trip->writes = 1;
+    start_trip(trip, commands, n, 1);
     rv = travel(store, trip);
     trip->commands = NULL;
     if (rv != APR_SUCCESS) return rv;
@@ -564,8 +552,10 @@ apr_status_t drs_store_unlink(drs_store_t *store)
     const char *argv[] = { "UNLINK", store->key };
     drs_command_t command = { 2, argv, NULL, REDIS_REPLY_INTEGER, 0 };
     drs_trip_t trip;
-    apr_status_t rv = write_one(store, &trip, &command);
+    apr_status_t rv;
 
+    start_trip(&trip, &command, 1, 1);
+    rv = travel(store, &trip);
     if (rv == APR_SUCCESS && trip.replies[0]->type == REDIS_REPLY_ERROR) {
         rv = refuse(store, trip.replies[0]);
     }

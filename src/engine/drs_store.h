@@ -213,7 +213,8 @@ apr_status_t drs_store_incr(drs_store_t *store, const char *field,
  * @param turn  what becomes of the key then
  * @param other key for turn; NULL with DRS_THEN_STAY
  * @param p     for the command
- * @return as drs_store_incr()
+ * @return as drs_store_incr(); APR_EMISMATCH the two keys live in different
+ *         slots of a Cluster, nothing was done
  * Source: HSET, HSETNX, HINCRBY, HDEL, RENAME, UNLINK in a script.
  */
 apr_status_t drs_store_batch(drs_store_t *store, const drs_step_t *steps,

@@ -76,9 +76,6 @@ static void clear_for(request_rec *r, const apr_array_header_t *forwards)
 {
     if (forwards == NULL) return;
     r->headers_in = leave_out(r->headers_in, forwards, r->pool);
-    if (r->trailers_in != NULL) {
-        r->trailers_in = leave_out(r->trailers_in, forwards, r->pool);
-    }
 }
 
 void drs_forward_clear(request_rec *r, const drs_conf_t *conf)

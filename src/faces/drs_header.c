@@ -226,6 +226,7 @@ typedef struct watch_t {
     drs_header_open_t *open;
     apr_array_header_t *lines;   /* of const char *, in order */
     const request_rec *last;     /* the request that was watched last */
+    int failed;                  /* its response was replaced by an error */
 } watch_t;
 
 static int is_on(const request_rec *r)
@@ -357,18 +358,48 @@ static int apply(request_rec *r, const watch_t *watch)
     return HTTP_SERVICE_UNAVAILABLE;
 }
 
-/* An error in place of the response, of which no byte has left. */
-static apr_status_t replace(ap_filter_t *f, apr_bucket_brigade *bb, int status)
+/*
+ * Send an error in place of the response, of which no byte has left. To
+ * httpd it is the first error of this request, whatever status the backend
+ * had, so that its ErrorDocument is shown; not so a second time, for that
+ * document may have failed alike.
+ */
+static apr_status_t replace(ap_filter_t *f, apr_bucket_brigade *bb,
+                            watch_t *watch, int status)
 {
     request_rec *r = f->r;
-    apr_bucket_alloc_t *alloc = r->connection->bucket_alloc;
+    apr_bucket *first;
 
-    r->status_line = NULL;
     apr_brigade_cleanup(bb);
-    APR_BRIGADE_INSERT_TAIL(bb, ap_bucket_error_create(status, NULL, r->pool,
-                                                       alloc));
-    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(alloc));
-    return ap_pass_brigade(f->next, bb);
+    if (r->main != NULL) {
+        /* A part of a page says so to the page, which may still fail. */
+        apr_brigade_puts(bb, NULL, NULL, " ");
+        first = APR_BRIGADE_FIRST(bb);
+        APR_BUCKET_INSERT_BEFORE(first, ap_bucket_error_create(status, NULL,
+            r->pool, r->connection->bucket_alloc));
+        return ap_pass_brigade(f->next, bb);
+    }
+    r->status_line = NULL;
+    if (!watch->failed) r->status = HTTP_OK;
+    watch->failed = 1;
+    ap_die(status, r);
+    return AP_FILTER_ERROR;
+}
+
+/*
+ * mod_proxy_http says of a response that it has begun before it has: here
+ * it has not, and a new session can still send its cookie.
+ */
+static int apply_early(request_rec *r, watch_t *watch)
+{
+    apr_off_t sent = r->sent_bodyct;
+    int status;
+
+    r->sent_bodyct = 0;
+    status = apply(r, watch);
+    r->sent_bodyct = sent;
+    apr_array_clear(watch->lines);
+    return status;
 }
 
 static apr_status_t read_header(ap_filter_t *f, apr_bucket_brigade *bb)
@@ -377,13 +408,10 @@ static apr_status_t read_header(ap_filter_t *f, apr_bucket_brigade *bb)
     int status = OK;
 
     collect(f->r, watch);
-    if (watch->lines->nelts > 0) {
-        status = apply(f->r, watch);
-        apr_array_clear(watch->lines);
-    }
+    if (watch->lines->nelts > 0) status = apply_early(f->r, watch);
     ap_remove_output_filter(f);
     return status == OK ? ap_pass_brigade(f->next, bb)
-                        : replace(f, bb, status);
+                        : replace(f, bb, watch, status);
 }
 
 void drs_header_register(void)

@@ -69,9 +69,10 @@ void drs_reply_protect(request_rec *r, int announced)
 }
 
 /* Take out an earlier Set-Cookie of ours: a response carries one at most. */
-static void drop_cookie(request_rec *r, const char *name)
+static void drop_cookie(request_rec *r, apr_table_t *headers,
+                        const char *name)
 {
-    const apr_array_header_t *lines = apr_table_elts(r->err_headers_out);
+    const apr_array_header_t *lines = apr_table_elts(headers);
     const apr_table_entry_t *entry = (const apr_table_entry_t *)lines->elts;
     apr_table_t *others = apr_table_make(r->pool, 4);
     apr_size_t len = strlen(name);
@@ -87,16 +88,18 @@ static void drop_cookie(request_rec *r, const char *name)
             apr_table_addn(others, "Set-Cookie", entry[i].val);
         }
     }
-    apr_table_unset(r->err_headers_out, "Set-Cookie");
+    apr_table_unset(headers, "Set-Cookie");
     lines = apr_table_elts(others);
     entry = (const apr_table_entry_t *)lines->elts;
     for (i = 0; i < lines->nelts; i++) {
-        apr_table_addn(r->err_headers_out, "Set-Cookie", entry[i].val);
+        apr_table_addn(headers, "Set-Cookie", entry[i].val);
     }
 }
 
 void drs_reply_cookie(request_rec *r, const char *name, const char *line)
 {
-    drop_cookie(r, name);
+    /* An error response of httpd's own has them in the other table. */
+    drop_cookie(r, r->err_headers_out, name);
+    drop_cookie(r, r->headers_out, name);
     apr_table_addn(r->err_headers_out, "Set-Cookie", line);
 }

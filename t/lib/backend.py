@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: MIT
+# A backend for tests: HTTP/1.1, FastCGI, SCGI and uwsgi, each on a port of
+# loopback. The query of a request is the response, percent-encoded lines:
+# "Status: N" first, if it is not 200. The path chooses how it is sent:
+# stream (chunks, slowly), echo (the request's own headers as the body), else
+# at once with a length. Ends with its standard input.
+import os
+import socket
+import struct
+import sys
+import threading
+import time
+from urllib.parse import unquote_to_bytes
+
+
+def listen():
+    server = socket.socket()
+    server.bind(("127.0.0.1", 0))
+    server.listen(64)
+    return server
+
+
+def serve(server, talk):
+    while True:
+        link, _ = server.accept()
+        threading.Thread(target=guarded, args=(talk, link),
+                         daemon=True).start()
+
+
+def guarded(talk, link):
+    try:
+        with link:
+            link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            talk(link)
+    except OSError:
+        pass
+
+
+def read_spec(query):
+    lines = [line for line in unquote_to_bytes(query).split(b"\n") if line]
+    status = b"200"
+    if lines and lines[0].startswith(b"Status: "):
+        status = lines.pop(0)[8:]
+    return status, lines
+
+
+def send_stream(link, head):
+    link.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n")
+    for word in (b"of", b"the", b"backend"):
+        time.sleep(0.05)
+        link.sendall(b"%x\r\n%s\r\n" % (len(word), word))
+    link.sendall(b"0\r\n\r\n")
+
+
+def answer_http(link, request):
+    line, _, headers = request.partition(b"\r\n")
+    method, target, _ = line.split(b" ")
+    path, _, query = target.partition(b"?")
+    status, lines = read_spec(query)
+    head = b"HTTP/1.1 %s X\r\nContent-Type: text/plain\r\n" % status
+    head += b"".join(line + b"\r\n" for line in lines)
+    bare = method == b"HEAD" or status in (b"204", b"304")
+    if path.endswith(b"stream") and not bare:
+        send_stream(link, head)
+        return
+    body = headers if path.endswith(b"echo") else b"ofthebackend"
+    if status not in (b"204", b"304"):
+        head += b"Content-Length: %d\r\n" % len(body)
+    link.sendall(head + b"\r\n" + (b"" if bare else body))
+
+
+def talk_http(link):
+    data = b""
+    while True:
+        while b"\r\n\r\n" not in data:
+            more = link.recv(65536)
+            if not more:
+                return
+            data += more
+        request, _, data = data.partition(b"\r\n\r\n")
+        lower = request.lower()
+        if b"\r\ncontent-length: " in lower:
+            need = int(lower.split(b"\r\ncontent-length: ")[1].split()[0])
+            while len(data) < need:
+                data += link.recv(65536)
+            data = data[need:]
+        if b"\r\ntransfer-encoding: chunked" in lower:
+            while not data.endswith(b"\r\n\r\n"):
+                data += link.recv(65536)
+            data = b""
+        answer_http(link, request + b"\r\n")
+
+
+def take(link, n):
+    data = b""
+    while len(data) < n:
+        more = link.recv(n - len(data))
+        if not more:
+            raise OSError("closed")
+        data += more
+    return data
+
+
+def read_params(data):
+    params = {}
+    while data:
+        sizes = []
+        for _ in (0, 1):
+            if data[0] < 128:
+                sizes.append(data[0])
+                data = data[1:]
+            else:
+                sizes.append(struct.unpack(">I", data[:4])[0] & 0x7fffffff)
+                data = data[4:]
+        params[data[:sizes[0]]] = data[sizes[0]:sum(sizes)]
+        data = data[sum(sizes):]
+    return params
+
+
+def record(kind, number, data):
+    return struct.pack(">BBHHBB", 1, kind, number, len(data), 0, 0) + data
+
+
+def talk_fcgi(link):
+    params = b""
+    while True:
+        _, kind, number, n, pad, _ = struct.unpack(">BBHHBB", take(link, 8))
+        data = take(link, n + pad)[:n]
+        if kind == 4:
+            params += data
+        if kind == 5 and not data:
+            break
+    params = read_params(params)
+    status, lines = read_spec(params.get(b"QUERY_STRING", b""))
+    out = b"Status: %s\r\nContent-Type: text/plain\r\n" % status
+    out += b"".join(line + b"\r\n" for line in lines)
+    link.sendall(record(6, number, out + b"\r\n"))
+    time.sleep(0.02)
+    link.sendall(record(6, number, b"ofthebackend") + record(6, number, b"")
+                 + record(3, number, bytes(8)))
+
+
+def answer_cgi(link, query, first):
+    status, lines = read_spec(query)
+    out = first % status + b"Content-Type: text/plain\r\n"
+    out += b"".join(line + b"\r\n" for line in lines)
+    link.sendall(out + b"\r\n")
+    time.sleep(0.02)
+    link.sendall(b"ofthebackend")
+
+
+def talk_scgi(link):
+    n = b""
+    while not n.endswith(b":"):
+        n += take(link, 1)
+    words = take(link, int(n[:-1]) + 1).split(b"\0")
+    params = dict(zip(words[::2], words[1::2]))
+    answer_cgi(link, params.get(b"QUERY_STRING", b""), b"Status: %s X\r\n")
+
+
+def talk_uwsgi(link):
+    _, n, _ = struct.unpack("<BHB", take(link, 4))
+    data = take(link, n)
+    words = []
+    while data:
+        size = struct.unpack("<H", data[:2])[0]
+        words.append(data[2:2 + size])
+        data = data[2 + size:]
+    params = dict(zip(words[::2], words[1::2]))
+    answer_cgi(link, params.get(b"QUERY_STRING", b""), b"HTTP/1.1 %s X\r\n")
+
+
+ports = []
+for talk in (talk_http, talk_fcgi, talk_scgi, talk_uwsgi):
+    server = listen()
+    ports.append(server.getsockname()[1])
+    threading.Thread(target=serve, args=(server, talk), daemon=True).start()
+print(*ports, flush=True)
+os.read(0, 1)
