@@ -10,6 +10,7 @@
 #include <http_config.h>
 #include <http_log.h>
 #include <http_protocol.h>
+#include <http_request.h>
 #include <util_filter.h>
 
 #include "drs_batch.h"
@@ -66,6 +67,13 @@ void drs_conf_fill_dir(const drs_conf_t *conf, drs_conf_t *out)
 {
     (void)conf;
     (void)out;
+    abort();
+}
+
+void ap_die(int type, request_rec *r)
+{
+    (void)type;
+    (void)r;
     abort();
 }
 

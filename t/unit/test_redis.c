@@ -313,6 +313,17 @@ static void who_is_turned_away_has_sent_nothing(void **state)
     assert_non_null(strstr(rig->why.text, "max number of clients"));
 }
 
+static void who_gets_another_answer_too_was_not_turned_away(void **state)
+{
+    rig_t *rig = *state;
+
+    PLAY(rig->fake, { .bytes = "-ERR max number of clients reached\r\n"
+                               ":1\r\n",
+                      .end = FAKE_CLOSE });
+    rig_open(rig);
+    assert_int_equal(rig_ask(rig, 3, LONG), DRS_FATE_CLOSED);
+}
+
 static void depth_and_number_of_elements_are_bounded(void **state)
 {
     static const struct {
@@ -419,6 +430,7 @@ int main(void)
         TCP(an_error_is_known_by_whole_words),
         TCP(on_a_reset_connection_nothing_is_sent),
         TCP(who_is_turned_away_has_sent_nothing),
+        TCP(who_gets_another_answer_too_was_not_turned_away),
         TCP(depth_and_number_of_elements_are_bounded),
         TCP(elements_are_counted_over_the_whole_answer),
         TCP(an_array_of_4096_is_read_again_and_again),
