@@ -51,15 +51,15 @@ static const char cache_filter[] = "DRSESSION_CACHE";
 /* A session of one initial request, and the terms of the location at hand. */
 typedef struct binding_t {
     drs_session_t *session;
-    request_rec *r;          /* whose response is being made: no subrequest */
+    request_rec *r;             /* whose response it is: no subrequest */
     const request_rec *guarded; /* the request that has our filter */
-    drs_conf_t conf;         /* filled in */
+    drs_conf_t conf;            /* filled in */
     drs_terms_t terms;
     drs_env_memory_t memory;
     drs_lookup_memory_t lookups;
-    int used;                /* the response depends on the session */
-    int announced;           /* it carries our Set-Cookie */
-    const char *shared;      /* prefix of the variables a child got; or NULL */
+    int used;           /* the response depends on the session */
+    int announced;      /* it carries our Set-Cookie */
+    const char *shared; /* prefix of the variables a child got; or NULL */
     struct binding_t *next;
 } binding_t;
 
@@ -132,9 +132,9 @@ static void on_announce(void *baton, const char *id)
     const drs_cookie_t *cookie = binding->conf.cookie;
     int https = strcmp(ap_http_scheme(r), "https") == 0;
 
-    drs_reply_cookie(r, cookie->name,
-                     drs_cookie_write(cookie, id, https,
-                                      find_initial(r)->pool));
+    drs_reply_cookie(
+        r, cookie->name,
+        drs_cookie_write(cookie, id, https, find_initial(r)->pool));
     binding->announced = 1;
     guard(binding);
 }
@@ -155,7 +155,8 @@ static const char *find_id(request_rec *r, const drs_conf_t *conf)
                         initial->pool) == DRS_FOUND_REFUSED) {
         ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r,
                       "the cookie '%s' is malformed or there are two that "
-                      "differ: no session", conf->cookie->name);
+                      "differ: no session",
+                      conf->cookie->name);
     }
     return id;
 }
@@ -169,9 +170,9 @@ static binding_t *bind_request(request_rec *r, const drs_conf_t *conf)
 
     host.baton = binding;
     binding->conf = *conf;
-    binding->session = drs_session_create(server->route,
-                                          drs_conf_budget(server), &host,
-                                          find_id(r, conf), initial->pool);
+    binding->session =
+        drs_session_create(server->route, drs_conf_budget(server), &host,
+                           find_id(r, conf), initial->pool);
     binding->next = first_binding(r);
     ap_set_module_config(initial->request_config, &drsession_module, binding);
     return binding;
@@ -183,8 +184,8 @@ static apr_status_t open_binding(request_rec *r, binding_t **out)
     binding_t *binding = first_binding(r);
     drs_conf_t conf;
 
-    drs_conf_fill_dir(ap_get_module_config(r->per_dir_config,
-                                           &drsession_module), &conf);
+    drs_conf_fill_dir(
+        ap_get_module_config(r->per_dir_config, &drsession_module), &conf);
     if (conf.mode == DRS_MODE_OFF) return APR_ENOTIMPL;
 
     while (binding != NULL &&
@@ -211,6 +212,7 @@ static apr_status_t open_session(request_rec *r, drs_session_t **session)
 }
 
 static const drs_api_t api = {
+    /* clang-format off */
     open_session,
     drs_session_id,
     drs_session_key,
@@ -233,6 +235,7 @@ static const drs_api_t api = {
     drs_session_destroy,
     drs_session_regenerate,
     drs_session_error
+    /* clang-format on */
 };
 
 /* What the configuration looks up is looked up here. */
@@ -267,10 +270,7 @@ static authz_status require_field(request_rec *r, const char *line,
     return drs_expr_require(r, parsed);
 }
 
-static const authz_provider require_provider = {
-    require_field,
-    parse_require
-};
+static const authz_provider require_provider = { require_field, parse_require };
 
 static char *map_field(request_rec *r, char *field)
 {
@@ -319,8 +319,7 @@ static apr_status_t export_session(request_rec *r, binding_t *binding)
 static const char *name_door(const drs_conf_t *conf)
 {
     if (conf->exports != NULL) return "DRSessionExport";
-    return conf->forwards != NULL ? "DRSessionForward"
-                                  : "DRSessionChildAccess";
+    return conf->forwards != NULL ? "DRSessionForward" : "DRSessionChildAccess";
 }
 
 static int fix_up(request_rec *r)
@@ -331,8 +330,8 @@ static int fix_up(request_rec *r)
     for (; binding != NULL; binding = binding->next) {
         if (binding->shared != NULL) drs_child_clear(r, binding->shared);
     }
-    drs_forward_clear(r, ap_get_module_config(r->per_dir_config,
-                                              &drsession_module));
+    drs_forward_clear(
+        r, ap_get_module_config(r->per_dir_config, &drsession_module));
     if (open_binding(r, &binding) != APR_SUCCESS) return DECLINED;
 
     drs_env_clear(r, &binding->conf);
@@ -370,7 +369,8 @@ static int settle(request_rec *r)
             drs_handoff_settle(binding->session) != APR_SUCCESS) {
             ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
                           "%s: DRSessionChildAccess cannot set the expiry: "
-                          "%s", r->uri, drs_session_error(binding->session));
+                          "%s",
+                          r->uri, drs_session_error(binding->session));
         }
     }
     return DECLINED;
@@ -409,8 +409,8 @@ static int handle(request_rec *r)
     if (r->handler == NULL || strcmp(r->handler, DRS_REST_HANDLER) != 0) {
         return DECLINED;
     }
-    drs_conf_fill_dir(ap_get_module_config(r->per_dir_config,
-                                           &drsession_module), &conf);
+    drs_conf_fill_dir(
+        ap_get_module_config(r->per_dir_config, &drsession_module), &conf);
     if (open_binding(r, &binding) != APR_SUCCESS) {
         return drs_rest_handle(r, &conf, NULL);
     }
@@ -538,8 +538,7 @@ static void start_child(apr_pool_t *p, server_rec *first)
         conf = ap_get_module_config(s->module_config, &drsession_module);
         conf->route = find_route(conf, first, s);
         if (conf->route == NULL) {
-            conf->route = drs_route_create(drs_conf_route(conf, threads, p),
-                                           p);
+            conf->route = drs_route_create(drs_conf_route(conf, threads, p), p);
         }
     }
 }
@@ -576,19 +575,18 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_log_transaction(settle, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_handler(handle, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_insert_filter(insert_guard, NULL, NULL, APR_HOOK_LAST);
-    ap_hook_insert_error_filter(insert_error_guard, NULL, NULL,
-                                APR_HOOK_LAST);
+    ap_hook_insert_error_filter(insert_error_guard, NULL, NULL, APR_HOOK_LAST);
     ap_hook_child_init(start_child, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_config(check_conf, NULL, NULL, APR_HOOK_MIDDLE);
     ap_register_output_filter(cache_filter, guard_caches, NULL,
                               AP_FTYPE_CONTENT_SET);
     drs_header_register();
-    ap_register_provider(p, DRS_API_GROUP, DRS_API_NAME, DRS_API_VERSION,
-                         &api);
+    ap_register_provider(p, DRS_API_GROUP, DRS_API_NAME, DRS_API_VERSION, &api);
     drs_turn_register(p);
 }
 
 module AP_MODULE_DECLARE_DATA drsession_module = {
+    /* clang-format off */
     STANDARD20_MODULE_STUFF,
     drs_conf_create_dir,
     drs_conf_merge_dir,
@@ -597,4 +595,5 @@ module AP_MODULE_DECLARE_DATA drsession_module = {
     drs_conf_directives,
     register_hooks,
     0
+    /* clang-format on */
 };

@@ -20,7 +20,7 @@
 enum { ROUNDS_MAX = 99 };
 
 typedef struct bench_t {
-    apr_pool_t *p;          /* cleared after each round */
+    apr_pool_t *p; /* cleared after each round */
     drs_session_t *session;
     redisContext *bare;
     const char *key;
@@ -111,8 +111,8 @@ static apr_status_t verb_add(bench_t *bench)
 static apr_status_t verb_pop(bench_t *bench)
 {
     const char *json;
-    apr_status_t rv = drs_session_pop(bench->session, "x", &json, NULL,
-                                      bench->p);
+    apr_status_t rv =
+        drs_session_pop(bench->session, "x", &json, NULL, bench->p);
 
     return rv == APR_NOTFOUND ? APR_SUCCESS : rv;
 }
@@ -168,8 +168,8 @@ static drs_session_t *open_session(const char *path, apr_pool_t *p)
     const char *why;
     drs_session_t *session;
 
-    if (drs_url_parse(apr_pstrcat(p, "unix://", path, NULL),
-                      &conf->server.url, &why, p) != APR_SUCCESS) {
+    if (drs_url_parse(apr_pstrcat(p, "unix://", path, NULL), &conf->server.url,
+                      &why, p) != APR_SUCCESS) {
         fprintf(stderr, "%s\n", why);
         exit(2);
     }
@@ -197,11 +197,13 @@ int main(int argc, char **argv)
         const char *name;
         verb_t *verb;
     } verbs[] = {
+        /* clang-format off */
         { "bare HGET", bare_hget }, { "get", verb_get },
         { "get_many of 4", verb_get_many }, { "has", verb_has },
         { "count", verb_count }, { "all of 2", verb_all },
         { "set", verb_set }, { "incr", verb_incr }, { "add", verb_add },
         { "pop", verb_pop }
+        /* clang-format on */
     };
     bench_t bench;
     apr_pool_t *p;

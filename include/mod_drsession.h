@@ -137,8 +137,7 @@ typedef struct drs_api_t {
      * Source: HGET.
      */
     apr_status_t (*get_string)(drs_session_t *session, const char *field,
-                               const char **text,
-                               apr_pool_t *p) DRS_MUST_CHECK;
+                               const char **text, apr_pool_t *p) DRS_MUST_CHECK;
 
     /**
      * Read a field that holds an integer.
@@ -164,9 +163,8 @@ typedef struct drs_api_t {
      *         DRS_EREPLY as get(); DRS_EVALUE bad field name
      * Source: HMGET.
      */
-    apr_status_t (*get_many)(drs_session_t *session,
-                             const char *const *fields, int n,
-                             const char **json,
+    apr_status_t (*get_many)(drs_session_t *session, const char *const *fields,
+                             int n, const char **json,
                              apr_pool_t *p) DRS_MUST_CHECK;
 
     /**
@@ -220,8 +218,7 @@ typedef struct drs_api_t {
      * @return as set()
      * Source: HSET, HDEL; `session.update(d)` of drsession.py.
      */
-    apr_status_t (*set_many)(drs_session_t *session,
-                             const char *const *fields,
+    apr_status_t (*set_many)(drs_session_t *session, const char *const *fields,
                              const char *const *json, int n) DRS_MUST_CHECK;
 
     /**
@@ -303,8 +300,7 @@ typedef struct drs_api_t {
      * @return APR_SUCCESS; DRS_EDOWN no answer; DRS_EREPLY Redis refused
      * Source: HLEN; `len(session)` of drsession.py.
      */
-    apr_status_t (*count)(drs_session_t *session,
-                          apr_size_t *n) DRS_MUST_CHECK;
+    apr_status_t (*count)(drs_session_t *session, apr_size_t *n) DRS_MUST_CHECK;
 
     /**
      * List the field names, in no order.
@@ -404,9 +400,9 @@ typedef struct drs_codec_t {
      * @return APR_SUCCESS; anything else reaches the caller as DRS_EVALUE
      * Source: `dumps` of drsession.py.
      */
-    apr_status_t (*dumps)(const char *json, apr_size_t len,
-                          const char **stored, apr_size_t *stored_len,
-                          const char **why, apr_pool_t *p);
+    apr_status_t (*dumps)(const char *json, apr_size_t len, const char **stored,
+                          apr_size_t *stored_len, const char **why,
+                          apr_pool_t *p);
 
     /**
      * Turn what Redis holds into JSON text.
@@ -420,9 +416,9 @@ typedef struct drs_codec_t {
      * @return APR_SUCCESS; anything else reaches the caller as DRS_EREPLY
      * Source: `loads` of drsession.py.
      */
-    apr_status_t (*loads)(const char *stored, apr_size_t len,
-                          const char **json, apr_size_t *json_len,
-                          const char **why, apr_pool_t *p);
+    apr_status_t (*loads)(const char *stored, apr_size_t len, const char **json,
+                          apr_size_t *json_len, const char **why,
+                          apr_pool_t *p);
 
     /** Whether integers are stored as plain digits, so that incr() works. */
     int plain_integers;

@@ -10,6 +10,7 @@ use Cwd qw(getcwd);
 use File::Find;
 use File::Temp qw(tempdir);
 use FindBin;
+use IPC::Open2;
 use Test::More;
 
 chdir "$FindBin::Bin/.." or die "no root: $!";
@@ -260,6 +261,25 @@ gate('no line is wider than 80 columns but by a string', sub {
 gate('C has no tabs and no blanks at the end of a line', sub {
     by_line(sub { $_[0] =~ /\t|\s$/ ? 'tab or trailing blank' : undef }, @_);
 }, \@c, [ 'bad.c', "\tint a;\n" ], [ 'bad.c', "int a; \n" ]);
+
+# Versions of the formatter differ, so one of them is the judge.
+SKIP: {
+    my $formatter = 'clang-format-14';
+    skip "$formatter is not here to judge", 2
+        if system("command -v $formatter >/dev/null 2>&1") != 0;
+    gate('C is as .clang-format wants it', sub {
+        map {
+            my ($name, $text) = @$_;
+            my $pid = open2(my $out, my $in, $formatter,
+                            "--assume-filename=$name");
+            print $in $text;
+            close $in;
+            my $wanted = do { local $/; <$out> };
+            waitpid $pid, 0;
+            $wanted eq $text ? () : "$name: run $formatter -i";
+        } @_;
+    }, \@c, [ 'bad.c', "int f( void );\n" ]);
+}
 
 line_gate('a function and an else begin a line of their own',
     qr/^\w[^=]*\)\s*\{\s*$|\}\s*else\b/, 'brace or else not on its own line',

@@ -42,8 +42,7 @@ static const char *variable(const char *env, const char *name, apr_pool_t *p)
 }
 
 static apr_status_t complain(const char **why, const char *env,
-                             const char *name, const char *what,
-                             apr_pool_t *p)
+                             const char *name, const char *what, apr_pool_t *p)
 {
     *why = apr_pstrcat(p, env, "_", name, " ", what, NULL);
     return DRS_EVALUE;
@@ -97,8 +96,10 @@ static apr_status_t open_empty(const char *env, const char *status,
         return DRS_EDOWN;
     }
     if (status == NULL || strcmp(status, "none") != 0) {
-        return complain(why, env, "KEY", "is not set: DRSessionChildAccess "
-                        "is Off here, or this is no child of httpd", p);
+        return complain(why, env, "KEY",
+                        "is not set: DRSessionChildAccess "
+                        "is Off here, or this is no child of httpd",
+                        p);
     }
     terms->readonly = 1;
     *session = make_session(NULL, NULL, terms, p);
@@ -111,8 +112,9 @@ static apr_status_t read_idle(const char *env, apr_interval_time_t *idle,
     const char *text = variable(env, "IDLE", p);
     apr_int64_t ms = 0;
 
-    if (text != NULL && (drs_codec_int(text, strlen(text), &ms, why) !=
-                         APR_SUCCESS || ms < 0 || ms > APR_INT64_MAX / 1000)) {
+    if (text != NULL &&
+        (drs_codec_int(text, strlen(text), &ms, why) != APR_SUCCESS || ms < 0 ||
+         ms > APR_INT64_MAX / 1000)) {
         return complain(why, env, "IDLE", "is no number of milliseconds", p);
     }
     *idle = ms * 1000;
@@ -135,14 +137,12 @@ apr_status_t drs_place_open(const char *env, drs_session_t **session,
 
     if (drs_url_parse(text, &url, &fault, p) != APR_SUCCESS) {
         return complain(why, env, "URL",
-                        apr_pstrcat(p, "is no url of Redis: ", fault, NULL),
-                        p);
+                        apr_pstrcat(p, "is no url of Redis: ", fault, NULL), p);
     }
     rv = read_idle(env, &terms->idle, why, p);
     if (rv != APR_SUCCESS) return rv;
 
     *session = make_session(url, key, terms, p);
-    drs_handoff_take(*session,
-                     status != NULL && strcmp(status, "none") == 0);
+    drs_handoff_take(*session, status != NULL && strcmp(status, "none") == 0);
     return APR_SUCCESS;
 }

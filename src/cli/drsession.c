@@ -23,24 +23,31 @@
 enum { INPUT_MAX = 64 * 1024 * 1024 };
 
 /* What the exit code says; the manual lists it. */
-enum { EXIT_OK, EXIT_NO, EXIT_USAGE, EXIT_DOWN, EXIT_UNSURE, EXIT_GONE,
-       EXIT_REFUSED };
+enum {
+    EXIT_OK,
+    EXIT_NO,
+    EXIT_USAGE,
+    EXIT_DOWN,
+    EXIT_UNSURE,
+    EXIT_GONE,
+    EXIT_REFUSED
+};
 
 /* One call of the command. */
 typedef struct job_t {
     apr_pool_t *p;
-    const char *env;       /* prefix of the variables */
-    int raw;               /* print strings as they are */
-    int string;            /* take values as plain text */
-    int argc;              /* what stands behind the command */
+    const char *env; /* prefix of the variables */
+    int raw;         /* print strings as they are */
+    int string;      /* take values as plain text */
+    int argc;        /* what stands behind the command */
     char **argv;
     drs_session_t *session;
-    const char *why;       /* NULL = the session knows */
+    const char *why; /* NULL = the session knows */
 } job_t;
 
 typedef struct verb_t {
     const char *name;
-    int least;             /* arguments */
+    int least; /* arguments */
     int most;
     apr_status_t (*run)(job_t *job);
 } verb_t;
@@ -140,8 +147,8 @@ static apr_status_t run_get(job_t *job)
 {
     const char *json = NULL;
     apr_size_t len = 0;
-    apr_status_t rv = drs_session_get(job->session, job->argv[0], &json, &len,
-                                      job->p);
+    apr_status_t rv =
+        drs_session_get(job->session, job->argv[0], &json, &len, job->p);
 
     return rv == APR_SUCCESS ? print_value(job, json, len) : rv;
 }
@@ -199,8 +206,8 @@ static apr_status_t run_pop(job_t *job)
 {
     const char *json = NULL;
     apr_size_t len = 0;
-    apr_status_t rv = drs_session_pop(job->session, job->argv[0], &json, &len,
-                                      job->p);
+    apr_status_t rv =
+        drs_session_pop(job->session, job->argv[0], &json, &len, job->p);
 
     return rv == APR_SUCCESS ? print_value(job, json, len) : rv;
 }
@@ -287,12 +294,14 @@ static apr_status_t run_destroy(job_t *job)
 }
 
 static const verb_t verbs[] = {
+    /* clang-format off */
     { "get", 1, 1, run_get },       { "set", 2, 2, run_set },
     { "add", 2, 2, run_add },       { "incr", 1, 2, run_incr },
     { "has", 1, 1, run_has },       { "del", 1, 1, run_del },
     { "pop", 1, 1, run_pop },       { "update", 1, 1, run_update },
     { "keys", 0, 0, run_keys },     { "all", 0, 0, run_all },
     { "count", 0, 0, run_count },   { "destroy", 0, 0, run_destroy },
+    /* clang-format on */
 };
 
 static const verb_t *find_verb(const char *name)

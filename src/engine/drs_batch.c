@@ -16,9 +16,9 @@
 typedef struct plan_t {
     drs_step_t *steps;
     int n;
-    int makes;       /* some step can make a session */
-    int ends;        /* a destroy is among the operations */
-    int moves;       /* a regenerate is, behind the last destroy */
+    int makes; /* some step can make a session */
+    int ends;  /* a destroy is among the operations */
+    int moves; /* a regenerate is, behind the last destroy */
     drs_then_t turn;
     const char *other; /* key for the turn */
 } plan_t;
@@ -26,9 +26,8 @@ typedef struct plan_t {
 static apr_status_t check_op(drs_session_t *session, const drs_op_t *op,
                              drs_step_t *step, apr_pool_t *p)
 {
-    static const drs_step_verb_t verbs[] = {
-        DRS_STEP_SET, DRS_STEP_ADD, DRS_STEP_INCR, DRS_STEP_DEL
-    };
+    static const drs_step_verb_t verbs[] = { DRS_STEP_SET, DRS_STEP_ADD,
+                                             DRS_STEP_INCR, DRS_STEP_DEL };
     apr_status_t rv = drs_life_begin_field(session, op->field);
 
     if (rv != APR_SUCCESS) return rv;
@@ -78,8 +77,8 @@ static apr_status_t act(drs_store_t *store, void *baton, apr_pool_t *p)
 {
     const plan_t *plan = baton;
 
-    return drs_store_batch(store, plan->steps, plan->n, plan->turn,
-                           plan->other, p);
+    return drs_store_batch(store, plan->steps, plan->n, plan->turn, plan->other,
+                           p);
 }
 
 /* Without a session; what makes none has nothing to do. */
@@ -170,8 +169,7 @@ static apr_status_t run(drs_session_t *session, plan_t *plan, apr_pool_t *p)
     return run_bound(session, plan, p);
 }
 
-apr_status_t drs_batch_run(drs_session_t *session, const drs_op_t *ops,
-                               int n)
+apr_status_t drs_batch_run(drs_session_t *session, const drs_op_t *ops, int n)
 {
     plan_t plan = { NULL, 0, 0, 0, 0, DRS_THEN_STAY, NULL };
     apr_pool_t *scratch;

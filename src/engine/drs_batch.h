@@ -47,6 +47,6 @@ typedef struct drs_op_t {
  * Source: HSET, HSETNX, HINCRBY, HDEL, RENAME, UNLINK in a script.
  */
 apr_status_t drs_batch_run(drs_session_t *session, const drs_op_t *ops,
-                               int n) DRS_MUST_CHECK;
+                           int n) DRS_MUST_CHECK;
 
 #endif

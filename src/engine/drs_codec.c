@@ -15,8 +15,7 @@
 #include "drs_json.h"
 
 static apr_status_t pass_on(const char *from, apr_size_t len, const char **to,
-                            apr_size_t *to_len, const char **why,
-                            apr_pool_t *p)
+                            apr_size_t *to_len, const char **why, apr_pool_t *p)
 {
     (void)why;
     (void)p;
@@ -90,8 +89,7 @@ apr_status_t drs_codec_load(const drs_codec_t *codec, const char *stored,
     const char *text = NULL;
     apr_size_t text_len = 0;
 
-    if (codec->loads(stored, len, &text, &text_len, &fault, p)
-        != APR_SUCCESS) {
+    if (codec->loads(stored, len, &text, &text_len, &fault, p) != APR_SUCCESS) {
         *why = fault;
         return DRS_EREPLY;
     }
@@ -123,12 +121,11 @@ cleanup:
 }
 
 /* Decode what drs_json has found to be a string. */
-static apr_status_t decode(const char *json, apr_size_t len,
-                           const char **text, const char **why,
-                           apr_pool_t *p)
+static apr_status_t decode(const char *json, apr_size_t len, const char **text,
+                           const char **why, apr_pool_t *p)
 {
-    json_t *string = json_loadb(json, len,
-                                JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    json_t *string =
+        json_loadb(json, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
     apr_status_t rv = DRS_EVALUE;
 
     if (string == NULL) {
@@ -231,8 +228,7 @@ apr_status_t drs_codec_plain_raw(const char *bytes, apr_size_t len,
 }
 
 apr_status_t drs_codec_plain(const char *json, apr_size_t len,
-                             const char **text, const char **why,
-                             apr_pool_t *p)
+                             const char **text, const char **why, apr_pool_t *p)
 {
     const char *shown = NULL;
     const char *ignored;
@@ -261,8 +257,7 @@ static void put_member(apr_array_header_t *members, apr_hash_t *seen,
         APR_ARRAY_IDX(members, *place, drs_member_t) = *member;
     }
     else {
-        int *next = apr_pmemdup(members->pool, &members->nelts,
-                                sizeof(*next));
+        int *next = apr_pmemdup(members->pool, &members->nelts, sizeof(*next));
 
         APR_ARRAY_PUSH(members, drs_member_t) = *member;
         apr_hash_set(seen, member->name, APR_HASH_KEY_STRING, next);
@@ -288,8 +283,8 @@ static apr_status_t read_member(const char **at, const char *end,
     if (rv != APR_SUCCESS) return rv;
 
     after = drs_json_skip(after, end) + 1;
-    rv = drs_codec_scan(after, (apr_size_t)(end - after), &member->json,
-                        &after, why);
+    rv = drs_codec_scan(after, (apr_size_t)(end - after), &member->json, &after,
+                        why);
     if (rv != APR_SUCCESS) return rv;
 
     member->len = (apr_size_t)(after - member->json);
@@ -298,8 +293,8 @@ static apr_status_t read_member(const char **at, const char *end,
 }
 
 apr_status_t drs_codec_members(const char *json, apr_size_t len,
-                               apr_array_header_t **members,
-                               const char **why, apr_pool_t *p)
+                               apr_array_header_t **members, const char **why,
+                               apr_pool_t *p)
 {
     apr_array_header_t *found = apr_array_make(p, 8, sizeof(drs_member_t));
     apr_hash_t *seen = apr_hash_make(p);

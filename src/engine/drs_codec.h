@@ -26,9 +26,9 @@ extern const drs_codec_t drs_codec_raw;
  * A member of an object: where its value stands in the text it came from.
  */
 typedef struct drs_member_t {
-    const char *name;  /* decoded, NUL-terminated */
-    const char *json;  /* first byte of the value, inside the text given */
-    apr_size_t len;    /* bytes of the value */
+    const char *name; /* decoded, NUL-terminated */
+    const char *json; /* first byte of the value, inside the text given */
+    apr_size_t len;   /* bytes of the value */
 } drs_member_t;
 
 /**
@@ -101,8 +101,7 @@ apr_status_t drs_codec_load(const drs_codec_t *codec, const char *stored,
  * Source: RFC 8259 section 7.
  */
 apr_status_t drs_codec_quote(const char *text, apr_size_t len,
-                             const char **json,
-                             apr_pool_t *p) DRS_MUST_CHECK;
+                             const char **json, apr_pool_t *p) DRS_MUST_CHECK;
 
 /**
  * Decode a value that is a JSON string.
@@ -198,8 +197,7 @@ apr_status_t drs_codec_elements(const char *json, apr_size_t len,
  * Source: RFC 8259 section 4.
  */
 apr_status_t drs_codec_members(const char *json, apr_size_t len,
-                               apr_array_header_t **members,
-                               const char **why,
+                               apr_array_header_t **members, const char **why,
                                apr_pool_t *p) DRS_MUST_CHECK;
 
 /**

@@ -65,9 +65,9 @@ drs_found_t drs_cookie_find(const char *header, const char *name, int strict,
 
         header = next != NULL ? next + 1 : NULL;
         if (value == NULL) continue;
-        if (!drs_id_is_wellformed(value, len, strict)
-            || (first != NULL
-                && (len != first_len || memcmp(value, first, len) != 0))) {
+        if (!drs_id_is_wellformed(value, len, strict) ||
+            (first != NULL &&
+             (len != first_len || memcmp(value, first, len) != 0))) {
             return DRS_FOUND_REFUSED;
         }
         first = value;
@@ -81,8 +81,8 @@ drs_found_t drs_cookie_find(const char *header, const char *name, int strict,
 
 static int is_alnum(char c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z')
-           || (c >= 'A' && c <= 'Z');
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+           (c >= 'A' && c <= 'Z');
 }
 
 /* Whether all of a text is letters, digits and the marks given. */
@@ -145,8 +145,8 @@ static const char *check_secure(const drs_cookie_t *cookie)
 {
     int none = strcmp(cookie->same_site, "None") == 0;
 
-    if (!none && strcmp(cookie->same_site, "Lax") != 0
-        && strcmp(cookie->same_site, "Strict") != 0) {
+    if (!none && strcmp(cookie->same_site, "Lax") != 0 &&
+        strcmp(cookie->same_site, "Strict") != 0) {
         return "SameSite is not Lax, Strict or None";
     }
     if (none && cookie->secure != DRS_SECURE_ON) {
@@ -190,8 +190,10 @@ static const char *check_length(const drs_cookie_t *cookie, apr_pool_t *p)
     apr_size_t live = strlen(drs_cookie_write(cookie, "", 1, p)) + MAX_ID;
 
     if (ended > MAX_LINE || live > MAX_LINE) {
-        return apr_psprintf(p, "name, Path and Domain make a line of more "
-                               "than %d bytes", MAX_LINE);
+        return apr_psprintf(p,
+                            "name, Path and Domain make a line of more "
+                            "than %d bytes",
+                            MAX_LINE);
     }
     return NULL;
 }
@@ -200,8 +202,8 @@ const char *drs_cookie_check(const drs_cookie_t *cookie, apr_pool_t *p)
 {
     const char *why;
 
-    if (cookie->name[0] == '\0'
-        || !is_made_of(cookie->name, "!#$%&'*+-.^_`|~")) {
+    if (cookie->name[0] == '\0' ||
+        !is_made_of(cookie->name, "!#$%&'*+-.^_`|~")) {
         return "the name of the cookie is no token";
     }
     why = check_scope(cookie);
@@ -232,13 +234,11 @@ const char *drs_cookie_write(const drs_cookie_t *cookie, const char *id,
 {
     const char *domain = cookie->domain;
 
-    return apr_pstrcat(p, cookie->name, "=", id != NULL ? id : "",
-                       "; Path=", cookie->path,
-                       domain != NULL ? "; Domain=" : "",
-                       domain != NULL ? domain : "",
-                       id != NULL ? write_age(cookie, p) : EXPIRED,
-                       is_secure(cookie, https) ? "; Secure" : "",
-                       cookie->http_only ? "; HttpOnly" : "",
-                       "; SameSite=", cookie->same_site,
-                       cookie->partitioned ? "; Partitioned" : "", NULL);
+    return apr_pstrcat(
+        p, cookie->name, "=", id != NULL ? id : "", "; Path=", cookie->path,
+        domain != NULL ? "; Domain=" : "", domain != NULL ? domain : "",
+        id != NULL ? write_age(cookie, p) : EXPIRED,
+        is_secure(cookie, https) ? "; Secure" : "",
+        cookie->http_only ? "; HttpOnly" : "", "; SameSite=", cookie->same_site,
+        cookie->partitioned ? "; Partitioned" : "", NULL);
 }

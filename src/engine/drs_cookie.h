@@ -21,21 +21,21 @@ typedef enum drs_secure_t {
 
 /** What a search for the cookie found. */
 typedef enum drs_found_t {
-    DRS_FOUND_NONE,    /* no cookie of that name */
-    DRS_FOUND_ID,      /* one well-formed id, once or repeated */
-    DRS_FOUND_REFUSED  /* malformed, or two different values */
+    DRS_FOUND_NONE,   /* no cookie of that name */
+    DRS_FOUND_ID,     /* one well-formed id, once or repeated */
+    DRS_FOUND_REFUSED /* malformed, or two different values */
 } drs_found_t;
 
 /** How the cookie is sent; strings are valid in a header as they are. */
 typedef struct drs_cookie_t {
-    const char *name;           /* a token of RFC 9110 */
-    const char *path;           /* begins with '/' */
-    const char *domain;         /* NULL = host only */
-    const char *same_site;      /* Lax, Strict or None */
-    apr_interval_time_t max_age;/* us, whole seconds; 0 = browser session */
+    const char *name;            /* a token of RFC 9110 */
+    const char *path;            /* begins with '/' */
+    const char *domain;          /* NULL = host only */
+    const char *same_site;       /* Lax, Strict or None */
+    apr_interval_time_t max_age; /* us, whole seconds; 0 = browser session */
     drs_secure_t secure;
-    int http_only;              /* 0 or 1 */
-    int partitioned;            /* 0 or 1 */
+    int http_only;   /* 0 or 1 */
+    int partitioned; /* 0 or 1 */
 } drs_cookie_t;
 
 /**

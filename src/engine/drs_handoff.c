@@ -27,7 +27,8 @@ static apr_status_t give_new(drs_session_t *session)
     apr_status_t rv;
 
     if (session->terms->readonly) {
-        return drs_life_fail(session, DRS_EREADONLY, "there is no session, "
+        return drs_life_fail(session, DRS_EREADONLY,
+                             "there is no session, "
                              "and DRSession is ReadOnly here");
     }
     rv = drs_life_mint(session, id);

@@ -58,9 +58,8 @@ static void encode(char *text, const unsigned char *bytes)
     int i;
 
     for (i = 0; i < RAW_BYTES; i += 3, text += 4) {
-        unsigned int group = (unsigned int)bytes[i] << 16
-                             | (unsigned int)bytes[i + 1] << 8
-                             | bytes[i + 2];
+        unsigned int group = (unsigned int)bytes[i] << 16 |
+                             (unsigned int)bytes[i + 1] << 8 | bytes[i + 2];
 
         text[0] = alphabet[group >> 18];
         text[1] = alphabet[group >> 12 & 63];
@@ -88,8 +87,8 @@ apr_status_t drs_id_mint(char *id, apr_int64_t birth)
 /* By hand: isalnum() asks the locale. */
 static int is_letter(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
-           || (c >= '0' && c <= '9') || c == '-' || c == '_';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (c >= '0' && c <= '9') || c == '-' || c == '_';
 }
 
 int drs_id_is_wellformed(const char *id, apr_size_t len, int strict)

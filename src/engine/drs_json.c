@@ -30,8 +30,8 @@ static int refuse(scan_t *scan, const char *why)
 
 static int refuse_here(scan_t *scan)
 {
-    return refuse(scan, scan->at < scan->end ? "not JSON"
-                                             : "JSON ends too early");
+    return refuse(scan,
+                  scan->at < scan->end ? "not JSON" : "JSON ends too early");
 }
 
 /* The next byte, or -1, which is none. */
@@ -49,8 +49,8 @@ static int take(scan_t *scan, char c)
 
 const char *drs_json_skip(const char *at, const char *end)
 {
-    while (at < end
-           && (*at == ' ' || *at == '\t' || *at == '\n' || *at == '\r')) {
+    while (at < end &&
+           (*at == ' ' || *at == '\t' || *at == '\n' || *at == '\r')) {
         at++;
     }
     return at;
@@ -108,8 +108,8 @@ int drs_json_is_utf8(const char *text, apr_size_t len)
 
 static int is_hex(int c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')
-           || (c >= 'A' && c <= 'F');
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') ||
+           (c >= 'A' && c <= 'F');
 }
 
 static int scan_escape(scan_t *scan)

@@ -26,9 +26,9 @@ void drs_life_set_id(drs_session_t *session, const char *id)
 {
     session->id = id;
     session->store.key =
-        id == NULL ? NULL
-                   : apr_pstrcat(session->pool, session->terms->prefix, id,
-                                 NULL);
+        id == NULL
+            ? NULL
+            : apr_pstrcat(session->pool, session->terms->prefix, id, NULL);
 }
 
 apr_status_t drs_life_fail(drs_session_t *session, apr_status_t rv,
@@ -121,8 +121,8 @@ apr_status_t drs_life_begin(drs_session_t *session)
         !session->touched) {
         store->touch = store->expiry;
     }
-    store->may_create = !session->terms->strict ||
-                        (session->fresh && !session->seen);
+    store->may_create =
+        !session->terms->strict || (session->fresh && !session->seen);
     return APR_SUCCESS;
 }
 
@@ -155,8 +155,7 @@ apr_status_t drs_life_begin_write(drs_session_t *session)
 }
 
 apr_status_t drs_life_dump(drs_session_t *session, const char *json,
-                           apr_size_t len, drs_bytes_t *stored,
-                           apr_pool_t *p)
+                           apr_size_t len, drs_bytes_t *stored, apr_pool_t *p)
 {
     const char *why = "the codec cannot dump the value";
     apr_status_t rv;
@@ -203,17 +202,15 @@ apr_status_t drs_life_may_send(drs_session_t *session)
 static apr_status_t mint(drs_session_t *session, apr_int64_t birth, char *id)
 {
     if (drs_id_mint(id, birth) == APR_SUCCESS) return APR_SUCCESS;
-    return drs_life_fail(session, DRS_EDOWN,
-                         "the system has no random bytes");
+    return drs_life_fail(session, DRS_EDOWN, "the system has no random bytes");
 }
 
 apr_status_t drs_life_mint(drs_session_t *session, char *id)
 {
     apr_status_t rv = drs_life_may_send(session);
 
-    return rv == APR_SUCCESS
-               ? mint(session, apr_time_sec(apr_time_now()), id)
-               : rv;
+    return rv == APR_SUCCESS ? mint(session, apr_time_sec(apr_time_now()), id)
+                             : rv;
 }
 
 void drs_life_move_in(drs_session_t *session, const char *id)
@@ -272,8 +269,8 @@ int drs_life_has_moved(drs_session_t *session, const char *key)
 
     moved.key = key;
     moved.touch = 0;
-    there = drs_store_exists(&moved) == APR_SUCCESS &&
-            moved.alive == DRS_ALIVE_YES;
+    there =
+        drs_store_exists(&moved) == APR_SUCCESS && moved.alive == DRS_ALIVE_YES;
     store->budget = moved.budget;
     if (!there) return 0;
     store->alive = DRS_ALIVE_YES;

@@ -18,12 +18,12 @@ enum { DRS_LIFE_FRAMES = 64 * 1024 };
 struct drs_session_t {
     const drs_terms_t *terms;
     drs_host_t host;
-    drs_store_t store;    /* its key is NULL while unborn */
-    const char *id;       /* NULL = unborn */
-    int seen;             /* this request knows that the key was there */
-    int touched;          /* the expiry was refreshed in this request */
-    int given;            /* a child has the key */
-    int fresh;            /* its cookie is out, its key was never made: the
+    drs_store_t store; /* its key is NULL while unborn */
+    const char *id;    /* NULL = unborn */
+    int seen;          /* this request knows that the key was there */
+    int touched;       /* the expiry was refreshed in this request */
+    int given;         /* a child has the key */
+    int fresh;         /* its cookie is out, its key was never made: the
                              first write may make it */
     unsigned int changes;
     apr_pool_t *pool;

@@ -20,8 +20,8 @@
 
 enum { BREAKER_FAILURES = 3 };
 
-static const apr_interval_time_t breaker_least = 250 * 1000;  /* us */
-static const apr_interval_time_t breaker_most = 2000 * 1000;  /* us */
+static const apr_interval_time_t breaker_least = 250 * 1000; /* us */
+static const apr_interval_time_t breaker_most = 2000 * 1000; /* us */
 
 typedef struct slot_t {
     drs_redis_t *redis;
@@ -31,12 +31,12 @@ typedef struct slot_t {
 struct drs_pool_t {
     const drs_pool_conf_t *conf;
     const drs_server_t *server;
-    pid_t pid;                 /* whose connections these are */
+    pid_t pid; /* whose connections these are */
     pthread_mutex_t lock;
     pthread_cond_t freed;
-    slot_t *idle;              /* stack, the latest used on top */
+    slot_t *idle; /* stack, the latest used on top */
     int n_idle;
-    drs_redis_t **spare;       /* stack of closed ones */
+    drs_redis_t **spare; /* stack of closed ones */
     int n_spare;
     int failures;              /* in a row */
     int probing;               /* one call tries while the breaker is open */

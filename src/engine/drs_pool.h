@@ -22,9 +22,9 @@ typedef struct drs_pool_conf_t {
 
 /** What a call says of the connection it gives back. */
 typedef enum drs_verdict_t {
-    DRS_VERDICT_GOOD, /* every reply arrived whole: may serve others */
-    DRS_VERDICT_STALE,/* to be closed; the server itself is well */
-    DRS_VERDICT_DEAD  /* to be closed, and counted by the breaker */
+    DRS_VERDICT_GOOD,  /* every reply arrived whole: may serve others */
+    DRS_VERDICT_STALE, /* to be closed; the server itself is well */
+    DRS_VERDICT_DEAD   /* to be closed, and counted by the breaker */
 } drs_verdict_t;
 
 /** Shared by all threads of the process that made it, and by no other. */

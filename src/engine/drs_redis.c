@@ -35,12 +35,12 @@ enum { GREETING_MAX = 4096 };
 
 struct drs_redis_t {
     const drs_server_t *server;
-    int fd;                        /* -1 = closed */
-    redisReader *reader;           /* NULL = closed */
-    redisReplyObjectFunctions make;/* the reader's own, with our array */
+    int fd;                         /* -1 = closed */
+    redisReader *reader;            /* NULL = closed */
+    redisReplyObjectFunctions make; /* the reader's own, with our array */
     void *(*make_string)(const redisReadTask *task, char *str, size_t len);
     void *(*make_array)(const redisReadTask *task, drs_elements_t n);
-    drs_elements_t elements;       /* that may still come in this trip */
+    drs_elements_t elements; /* that may still come in this trip */
 };
 
 apr_interval_time_t drs_redis_clock(void)
@@ -142,8 +142,7 @@ static void *make_bounded_array(const redisReadTask *task, drs_elements_t n)
  * hiredis steps over the two bytes behind a text, whatever they are. It has
  * them when it makes one.
  */
-static void *make_ended_string(const redisReadTask *task, char *str,
-                               size_t len)
+static void *make_ended_string(const redisReadTask *task, char *str, size_t len)
 {
     const drs_redis_t *redis = task->privdata;
 
@@ -341,8 +340,8 @@ static int format_commands(const drs_command_t *commands, int n,
     int i;
 
     for (i = 0; i < n; i++) {
-        len = redisFormatCommandArgv(&bytes, commands[i].argc,
-                                     commands[i].argv, commands[i].lens);
+        len = redisFormatCommandArgv(&bytes, commands[i].argc, commands[i].argv,
+                                     commands[i].lens);
         if (len < 0) return i;
         out[i].iov_base = bytes;
         out[i].iov_len = (size_t)len;
@@ -445,8 +444,7 @@ static drs_fate_t receive_all(drs_redis_t *redis, int n, redisReply **replies,
 static int is_fit(const drs_command_t *command, const redisReply *reply)
 {
     if (reply->type == REDIS_REPLY_ERROR || command->type == 0) return 1;
-    if (command->type == REDIS_REPLY_STRING &&
-        reply->type == REDIS_REPLY_NIL) {
+    if (command->type == REDIS_REPLY_STRING && reply->type == REDIS_REPLY_NIL) {
         return 1;
     }
     return reply->type == command->type &&

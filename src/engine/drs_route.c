@@ -20,6 +20,7 @@ typedef struct refusal_t {
 } refusal_t;
 
 static const refusal_t refusals[] = {
+    /* clang-format off */
     { "READONLY", 1 },
     { "NOAUTH", 1 },
     { "MASTERDOWN", 1 },
@@ -36,6 +37,7 @@ static const refusal_t refusals[] = {
     { "CLUSTERDOWN", 0 },
     { "TRYAGAIN", 0 },
     { "EXECABORT", 0 },
+    /* clang-format on */
 };
 
 drs_route_t *drs_route_create(const drs_route_conf_t *conf, apr_pool_t *p)
@@ -109,8 +111,7 @@ static apr_status_t judge_fate(const drs_trip_t *trip, drs_fate_t fate)
  * An answer that is not fit, too long for us for one, comes from a server
  * that answers: no session can make it one that is not asked any more.
  */
-static drs_verdict_t judge_connection(drs_fate_t fate,
-                                      const refusal_t *refusal)
+static drs_verdict_t judge_connection(drs_fate_t fate, const refusal_t *refusal)
 {
     if (fate == DRS_FATE_GARBLED) return DRS_VERDICT_STALE;
     if (fate != DRS_FATE_DONE) return DRS_VERDICT_DEAD;

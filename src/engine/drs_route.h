@@ -23,10 +23,10 @@ typedef struct drs_route_conf_t {
 /** One round trip: what to ask, until when, and the answer. */
 typedef struct drs_trip_t {
     const drs_command_t *commands;
-    int n;                         /* 1..DRS_COMMANDS_MAX */
-    int writes;                    /* 1 = never to be executed twice */
-    apr_size_t most;               /* bytes that all replies may have */
-    apr_interval_time_t deadline;  /* us on drs_redis_clock() */
+    int n;                        /* 1..DRS_COMMANDS_MAX */
+    int writes;                   /* 1 = never to be executed twice */
+    apr_size_t most;              /* bytes that all replies may have */
+    apr_interval_time_t deadline; /* us on drs_redis_clock() */
     struct redisReply *replies[DRS_COMMANDS_MAX]; /* out */
 } drs_trip_t;
 

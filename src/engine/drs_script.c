@@ -14,6 +14,8 @@
 /* EVALSHA, name, 1 or 2, keys, and three arguments for all scripts. */
 enum { HEAD_ARGS = 8 };
 
+/* clang-format off */
+
 /* Every script begins with the check that makes a write strict ... */
 #define SCRIPT_HEAD                                                         \
     "local key = KEYS[1]\n"                                                 \
@@ -116,9 +118,10 @@ static const char batch_script[] = SCRIPT_HEAD
     "end\n"
     "return {0, left}\n";
 
-static const char *const texts[] = {
-    update_script, add_script, incr_script, batch_script
-};
+/* clang-format on */
+
+static const char *const texts[] = { update_script, add_script, incr_script,
+                                     batch_script };
 
 /* Redis knows a script by its SHA1, in hexadecimal digits. */
 static const char *digest_of(const char *text, apr_pool_t *p)
@@ -158,8 +161,8 @@ void drs_script_start(drs_script_name_t name, const drs_script_terms_t *terms,
     drs_script_push_text(call, terms->key);
     if (terms->other != NULL) drs_script_push_text(call, terms->other);
     drs_script_push_text(call, terms->may_create ? "1" : "0");
-    drs_script_push_text(call, apr_psprintf(p, "%" APR_INT64_T_FMT,
-                                            terms->expiry));
+    drs_script_push_text(call,
+                         apr_psprintf(p, "%" APR_INT64_T_FMT, terms->expiry));
     drs_script_push_text(call, apr_itoa(p, terms->fields_max));
 }
 

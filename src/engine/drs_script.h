@@ -43,10 +43,10 @@ typedef struct drs_script_t {
 /** What all scripts are told. */
 typedef struct drs_script_terms_t {
     const char *key;
-    const char *other;   /* NULL = none */
-    int may_create;      /* 1 = the key may be made */
+    const char *other; /* NULL = none */
+    int may_create;    /* 1 = the key may be made */
     int fields_max;
-    apr_int64_t expiry;  /* ms; 0 = none; below 0: where there is none yet */
+    apr_int64_t expiry; /* ms; 0 = none; below 0: where there is none yet */
 } drs_script_terms_t;
 
 /**

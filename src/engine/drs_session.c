@@ -74,8 +74,7 @@ static apr_status_t load(drs_session_t *session, const drs_bytes_t *stored,
 }
 
 apr_status_t drs_session_get(drs_session_t *session, const char *field,
-                             const char **json, apr_size_t *len,
-                             apr_pool_t *p)
+                             const char **json, apr_size_t *len, apr_pool_t *p)
 {
     drs_bytes_t stored = { NULL, 0 };
     apr_status_t rv = drs_life_begin_field(session, field);
@@ -131,8 +130,8 @@ apr_status_t drs_session_get_int(drs_session_t *session, const char *field,
 
 /* Read fields of a bound session. */
 static apr_status_t view(drs_session_t *session, const char *const *fields,
-                         int n, const char **json, apr_size_t *lens,
-                         int *live, apr_pool_t *p)
+                         int n, const char **json, apr_size_t *lens, int *live,
+                         apr_pool_t *p)
 {
     drs_bytes_t *stored = apr_pcalloc(p, ((apr_size_t)n + 1) * sizeof(*stored));
     apr_status_t rv;
@@ -147,16 +146,15 @@ static apr_status_t view(drs_session_t *session, const char *const *fields,
     for (i = 0; rv == APR_SUCCESS && i < n; i++) {
         json[i] = NULL;
         if (stored[i].data == NULL) continue;
-        rv = load(session, &stored[i], &json[i],
-                  lens != NULL ? &lens[i] : NULL, p);
+        rv = load(session, &stored[i], &json[i], lens != NULL ? &lens[i] : NULL,
+                  p);
     }
     return rv;
 }
 
-apr_status_t drs_session_view(drs_session_t *session,
-                              const char *const *fields, int n,
-                              const char **json, apr_size_t *lens, int *live,
-                              apr_pool_t *p)
+apr_status_t drs_session_view(drs_session_t *session, const char *const *fields,
+                              int n, const char **json, apr_size_t *lens,
+                              int *live, apr_pool_t *p)
 {
     apr_status_t rv = drs_life_begin(session);
     int i;
@@ -232,8 +230,7 @@ apr_status_t drs_session_keys(drs_session_t *session,
 }
 
 /* Write one member of an object: its name quoted, its value as it stands. */
-static apr_status_t push_member(drs_session_t *session,
-                                const drs_bytes_t *name,
+static apr_status_t push_member(drs_session_t *session, const drs_bytes_t *name,
                                 const drs_bytes_t *stored,
                                 apr_array_header_t *parts, apr_pool_t *p)
 {
@@ -248,8 +245,7 @@ static apr_status_t push_member(drs_session_t *session,
     rv = load(session, stored, &json, &len, p);
     if (rv == APR_SUCCESS && session->terms->codec == &drs_codec_raw &&
         drs_codec_quote(json, len, &json, p) != APR_SUCCESS) {
-        rv = drs_life_fail(session, DRS_EREPLY,
-                           "a raw value is not UTF-8");
+        rv = drs_life_fail(session, DRS_EREPLY, "a raw value is not UTF-8");
     }
     if (rv != APR_SUCCESS) return rv;
     APR_ARRAY_PUSH(parts, const char *) =
@@ -315,8 +311,7 @@ static apr_status_t act_update(drs_store_t *store, void *baton, apr_pool_t *p)
 {
     write_t *write = baton;
 
-    return drs_store_update(store, write->pairs, write->n, &write->created,
-                            p);
+    return drs_store_update(store, write->pairs, write->n, &write->created, p);
 }
 
 static apr_status_t act_add(drs_store_t *store, void *baton, apr_pool_t *p)
@@ -337,9 +332,9 @@ static apr_status_t act_incr(drs_store_t *store, void *baton, apr_pool_t *p)
 /* Check and dump all pairs; sets tells how many are no deletions. */
 static apr_status_t make_pairs(drs_session_t *session,
                                const char *const *fields,
-                               const char *const *json,
-                               const apr_size_t *lens, int n,
-                               drs_pair_t *pairs, int *sets, apr_pool_t *p)
+                               const char *const *json, const apr_size_t *lens,
+                               int n, drs_pair_t *pairs, int *sets,
+                               apr_pool_t *p)
 {
     apr_status_t rv = APR_SUCCESS;
     int i;
@@ -358,9 +353,8 @@ static apr_status_t make_pairs(drs_session_t *session,
 
 apr_status_t drs_session_update(drs_session_t *session,
                                 const char *const *fields,
-                                const char *const *json,
-                                const apr_size_t *lens, int n,
-                                apr_size_t *created)
+                                const char *const *json, const apr_size_t *lens,
+                                int n, apr_size_t *created)
 {
     write_t write = { act_update, NULL, n, 0, 0 };
     drs_pair_t *pairs;
@@ -501,8 +495,7 @@ static apr_status_t take(drs_session_t *session, const char *field,
 }
 
 apr_status_t drs_session_pop(drs_session_t *session, const char *field,
-                             const char **json, apr_size_t *len,
-                             apr_pool_t *p)
+                             const char **json, apr_size_t *len, apr_pool_t *p)
 {
     drs_bytes_t held = { NULL, 0 };
     apr_status_t rv = take(session, field, &held, p);

@@ -101,10 +101,9 @@ apr_status_t drs_session_get_many(drs_session_t *session,
  * @return as get_many of drs_api_t
  * Source: HMGET, EXISTS.
  */
-apr_status_t drs_session_view(drs_session_t *session,
-                              const char *const *fields, int n,
-                              const char **json, apr_size_t *lens, int *live,
-                              apr_pool_t *p) DRS_MUST_CHECK;
+apr_status_t drs_session_view(drs_session_t *session, const char *const *fields,
+                              int n, const char **json, apr_size_t *lens,
+                              int *live, apr_pool_t *p) DRS_MUST_CHECK;
 
 /**
  * Write fields and tell how many are new: set_many of drs_api_t, with
@@ -121,9 +120,8 @@ apr_status_t drs_session_view(drs_session_t *session,
  */
 apr_status_t drs_session_update(drs_session_t *session,
                                 const char *const *fields,
-                                const char *const *json,
-                                const apr_size_t *lens, int n,
-                                apr_size_t *created) DRS_MUST_CHECK;
+                                const char *const *json, const apr_size_t *lens,
+                                int n, apr_size_t *created) DRS_MUST_CHECK;
 
 /** The member set of drs_api_t, whose contract stands there. */
 apr_status_t drs_session_set(drs_session_t *session, const char *field,
@@ -149,8 +147,7 @@ apr_status_t drs_session_add(drs_session_t *session, const char *field,
 
 /** The member incr of drs_api_t, whose contract stands there. */
 apr_status_t drs_session_incr(drs_session_t *session, const char *field,
-                              apr_int64_t by,
-                              apr_int64_t *now) DRS_MUST_CHECK;
+                              apr_int64_t by, apr_int64_t *now) DRS_MUST_CHECK;
 
 /** The member has of drs_api_t, whose contract stands there. */
 apr_status_t drs_session_has(drs_session_t *session,

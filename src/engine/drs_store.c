@@ -43,8 +43,10 @@ static apr_status_t refuse(drs_store_t *store, const redisReply *reply)
                           (int)strcspn(reply->str, "'\"`:"), reply->str);
     }
     else {
-        drs_redis_explain(&store->why, "Redis sent a reply of type %d, which "
-                          "the command does not have", reply->type);
+        drs_redis_explain(&store->why,
+                          "Redis sent a reply of type %d, which "
+                          "the command does not have",
+                          reply->type);
     }
     return DRS_EREPLY;
 }
@@ -83,14 +85,14 @@ static apr_status_t ask(drs_store_t *store, drs_trip_t *trip,
 
     start_trip(trip, commands, 1, 0);
     if (want_exists) {
-        commands[trip->n++] = (drs_command_t){ 2, exists, NULL,
-                                               REDIS_REPLY_INTEGER, 0 };
+        commands[trip->n++] =
+            (drs_command_t){ 2, exists, NULL, REDIS_REPLY_INTEGER, 0 };
     }
     if (store->touch > 0) {
         apr_snprintf(ms, sizeof(ms), "%" APR_INT64_T_FMT, store->touch);
         pexpire[2] = ms;
-        commands[trip->n++] = (drs_command_t){ 3, pexpire, NULL,
-                                               REDIS_REPLY_INTEGER, 0 };
+        commands[trip->n++] =
+            (drs_command_t){ 3, pexpire, NULL, REDIS_REPLY_INTEGER, 0 };
     }
     rv = travel(store, trip);
     trip->commands = NULL;
@@ -221,9 +223,8 @@ apr_status_t drs_store_count(drs_store_t *store, apr_size_t *n)
 }
 
 /* Ask a read whose answer is texts, a multiple of so many. */
-static apr_status_t list(drs_store_t *store, const char *verb,
-                         apr_size_t group, apr_array_header_t **out,
-                         apr_pool_t *p)
+static apr_status_t list(drs_store_t *store, const char *verb, apr_size_t group,
+                         apr_array_header_t **out, apr_pool_t *p)
 {
     const char *argv[] = { verb, store->key };
     drs_command_t command = { 2, argv, NULL, REDIS_REPLY_ARRAY, 0 };
@@ -280,8 +281,7 @@ static apr_status_t send_script(drs_store_t *store, drs_script_t *call,
 
     start_trip(trip, &command, 1, 1);
     rv = travel(store, trip);
-    if (rv == APR_SUCCESS &&
-        drs_redis_is_error(trip->replies[0], "NOSCRIPT")) {
+    if (rv == APR_SUCCESS && drs_redis_is_error(trip->replies[0], "NOSCRIPT")) {
         drs_route_free(trip);
         drs_script_spell_out(call);
         rv = travel(store, trip);
@@ -304,8 +304,7 @@ static apr_status_t judge_error(drs_store_t *store, const redisReply *reply)
 /* Whether an array is { code } or { code, value }, as scripts answer. */
 static int is_script_answer(const redisReply *reply, int type)
 {
-    if (reply->elements < 1 ||
-        reply->element[0]->type != REDIS_REPLY_INTEGER) {
+    if (reply->elements < 1 || reply->element[0]->type != REDIS_REPLY_INTEGER) {
         return 0;
     }
     if (reply->element[0]->integer < 0) {
@@ -462,8 +461,7 @@ apr_status_t drs_store_batch(drs_store_t *store, const drs_step_t *steps, int n,
                         value->len);
     }
     rv = run_script(store, &call, REDIS_REPLY_INTEGER, &trip, &created, &left);
-    if (rv == DRS_EREPLY &&
-        drs_redis_is_error(trip.replies[0], "CROSSSLOT")) {
+    if (rv == DRS_EREPLY && drs_redis_is_error(trip.replies[0], "CROSSSLOT")) {
         rv = APR_EMISMATCH;
     }
     if (rv == APR_SUCCESS && left->integer == 0) store->alive = DRS_ALIVE_NO;
@@ -477,16 +475,16 @@ static drs_command_t queued(int argc, const char **argv)
 }
 
 /* Make a transaction; its answer is the array that EXEC returns. */
-static apr_status_t transact(drs_store_t *store, drs_command_t *commands,
-                             int n, drs_trip_t *trip, const redisReply **array)
+static apr_status_t transact(drs_store_t *store, drs_command_t *commands, int n,
+                             drs_trip_t *trip, const redisReply **array)
 {
     const char *multi[] = { "MULTI" };
     const char *exec[] = { "EXEC" };
     apr_status_t rv;
 
     commands[0] = (drs_command_t){ 1, multi, NULL, REDIS_REPLY_STATUS, 0 };
-    commands[n - 1] = (drs_command_t){ 1, exec, NULL, REDIS_REPLY_ARRAY,
-                                       n - 2 };
+    commands[n - 1] =
+        (drs_command_t){ 1, exec, NULL, REDIS_REPLY_ARRAY, n - 2 };
     start_trip(trip, commands, n, 1);
     rv = travel(store, trip);
     trip->commands = NULL;
@@ -512,8 +510,8 @@ static apr_status_t judge_pop(drs_store_t *store, const redisReply *array,
             return refuse_write(store, array->element[i]);
         }
     }
-    store->alive = array->element[2]->integer != 0 ? DRS_ALIVE_YES
-                                                   : DRS_ALIVE_NO;
+    store->alive =
+        array->element[2]->integer != 0 ? DRS_ALIVE_YES : DRS_ALIVE_NO;
     if (held->type == REDIS_REPLY_NIL) return APR_NOTFOUND;
     copy_bytes(held, value, p);
     return APR_SUCCESS;

@@ -65,15 +65,15 @@ typedef struct drs_store_t {
     const char *key;
     apr_interval_time_t command; /* us one call may take */
     apr_interval_time_t budget;  /* us that are left for all calls */
-    apr_int64_t touch;   /* ms: expiry that the next read sets; 0 = none */
-    apr_int64_t expiry;  /* ms: expiry that a write sets; 0 = none; below 0:
+    apr_int64_t touch;    /* ms: expiry that the next read sets; 0 = none */
+    apr_int64_t expiry;   /* ms: expiry that a write sets; 0 = none; below 0:
                             its amount, where the key has none yet */
-    int may_create;      /* 1 = a write may make the key */
-    apr_size_t reply_max;/* bytes of all replies of one call */
-    int fields_max;      /* a write never makes more fields than this */
-    drs_alive_t alive;   /* out: what the last call learned of the key */
-    int over;            /* out: 1 = a limit was the reason */
-    drs_why_t why;       /* out: about the last failure */
+    int may_create;       /* 1 = a write may make the key */
+    apr_size_t reply_max; /* bytes of all replies of one call */
+    int fields_max;       /* a write never makes more fields than this */
+    drs_alive_t alive;    /* out: what the last call learned of the key */
+    int over;             /* out: 1 = a limit was the reason */
+    drs_why_t why;        /* out: about the last failure */
 } drs_store_t;
 
 /**
@@ -87,8 +87,7 @@ typedef struct drs_store_t {
  * Source: HGET.
  */
 apr_status_t drs_store_get(drs_store_t *store, const char *field,
-                           drs_bytes_t *value,
-                           apr_pool_t *p) DRS_MUST_CHECK;
+                           drs_bytes_t *value, apr_pool_t *p) DRS_MUST_CHECK;
 
 /**
  * Read several fields and learn whether the key is there.
@@ -217,8 +216,8 @@ apr_status_t drs_store_incr(drs_store_t *store, const char *field,
  *         slots of a Cluster, nothing was done
  * Source: HSET, HSETNX, HINCRBY, HDEL, RENAME, UNLINK in a script.
  */
-apr_status_t drs_store_batch(drs_store_t *store, const drs_step_t *steps,
-                             int n, drs_then_t turn, const char *other,
+apr_status_t drs_store_batch(drs_store_t *store, const drs_step_t *steps, int n,
+                             drs_then_t turn, const char *other,
                              apr_pool_t *p) DRS_MUST_CHECK;
 
 /**

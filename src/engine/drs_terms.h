@@ -12,16 +12,16 @@
 
 /** The terms of a session, as the configuration has them for a request. */
 typedef struct drs_terms_t {
-    const char *prefix;           /* of the Redis key */
+    const char *prefix; /* of the Redis key */
     const drs_codec_t *codec;
     apr_interval_time_t idle;     /* us; 0 = never expires */
     apr_interval_time_t lifetime; /* us since birth; 0 = without end */
     apr_interval_time_t command;  /* us one call may take */
     apr_size_t value_max;         /* bytes */
     int fields_max;
-    int strict;                   /* 0 = a client may choose its id */
+    int strict; /* 0 = a client may choose its id */
     int readonly;
-    int touch;                    /* reads refresh the expiry */
+    int touch; /* reads refresh the expiry */
 } drs_terms_t;
 
 /** What a session tells the world above it. */

@@ -26,8 +26,7 @@
 #define MAX_PORT 65535
 
 /* Takes what follows the scheme; NULL or a sentence about what is wrong. */
-typedef const char *(*parse_t)(const char *rest, drs_url_t *url,
-                               apr_pool_t *p);
+typedef const char *(*parse_t)(const char *rest, drs_url_t *url, apr_pool_t *p);
 
 typedef struct known_t {
     const char *prefix;
@@ -77,13 +76,13 @@ static const char *parse_userinfo(const char *text, apr_size_t len,
 
 static int is_host_char(char c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z')
-           || (c >= 'A' && c <= 'Z') || c == '.' || c == '-' || c == '_';
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+           (c >= 'A' && c <= 'Z') || c == '.' || c == '-' || c == '_';
 }
 
 /* Sets the host and returns the byte after it; NULL when there is none. */
-static const char *parse_name(const char *text, const char *end,
-                              drs_url_t *url, apr_pool_t *p)
+static const char *parse_name(const char *text, const char *end, drs_url_t *url,
+                              apr_pool_t *p)
 {
     const char *at = text;
 
@@ -94,8 +93,8 @@ static const char *parse_name(const char *text, const char *end,
     return at > text ? at : NULL;
 }
 
-static const char *parse_ipv6(const char *text, const char *end,
-                              drs_url_t *url, apr_pool_t *p)
+static const char *parse_ipv6(const char *text, const char *end, drs_url_t *url,
+                              apr_pool_t *p)
 {
     const char *close = memchr(text, ']', (apr_size_t)(end - text));
     struct in6_addr address;
@@ -105,21 +104,20 @@ static const char *parse_ipv6(const char *text, const char *end,
     return inet_pton(AF_INET6, url->host, &address) == 1 ? close + 1 : NULL;
 }
 
-static const char *parse_host(const char *text, const char *end,
-                              drs_url_t *url, apr_pool_t *p)
+static const char *parse_host(const char *text, const char *end, drs_url_t *url,
+                              apr_pool_t *p)
 {
     int bracket = text < end && *text == '[';
-    const char *at = bracket ? parse_ipv6(text, end, url, p)
-                             : parse_name(text, end, url, p);
+    const char *at =
+        bracket ? parse_ipv6(text, end, url, p) : parse_name(text, end, url, p);
 
     if (at == NULL || (at < end && *at != ':')) {
         return "the host is no name or address; IPv6 stands in brackets, "
                "'@' in a password is written %40, '/' %2F";
     }
-    if (at < end
-        && (!read_number(at + 1, (apr_size_t)(end - at - 1), MAX_PORT,
-                         &url->port)
-            || url->port == 0)) {
+    if (at < end && (!read_number(at + 1, (apr_size_t)(end - at - 1), MAX_PORT,
+                                  &url->port) ||
+                     url->port == 0)) {
         return "the port is no number of 1 to 65535";
     }
     return NULL;
@@ -139,8 +137,8 @@ static const char *parse_tcp(const char *rest, drs_url_t *url, apr_pool_t *p)
     if (why == NULL) {
         why = parse_host(rest, end, url, p);
     }
-    if (why == NULL && end[0] != '\0' && end[1] != '\0'
-        && !read_number(end + 1, strlen(end + 1), INT_MAX, &url->db)) {
+    if (why == NULL && end[0] != '\0' && end[1] != '\0' &&
+        !read_number(end + 1, strlen(end + 1), INT_MAX, &url->db)) {
         why = "the database is no number";
     }
     url->name = apr_pstrcat(p, "redis://", rest, NULL);
@@ -154,10 +152,9 @@ static const char *parse_unix(const char *rest, drs_url_t *url, apr_pool_t *p)
     const char *query = rest + len;
 
     if (rest[0] != '/') return "unix:// is followed by an absolute path";
-    if (query[0] != '\0'
-        && (strncmp(query, "?db=", 4) != 0
-            || !read_number(query + 4, strlen(query + 4), INT_MAX,
-                            &url->db))) {
+    if (query[0] != '\0' &&
+        (strncmp(query, "?db=", 4) != 0 ||
+         !read_number(query + 4, strlen(query + 4), INT_MAX, &url->db))) {
         return "after the path of a unix socket only ?db=N may stand";
     }
     url->path = decode(rest, len, p);
@@ -170,21 +167,22 @@ static const char *parse_unix(const char *rest, drs_url_t *url, apr_pool_t *p)
 }
 
 static const known_t schemes[] = {
+    /* clang-format off */
     { "redis://", DRS_SCHEME_TCP, parse_tcp },
     { "unix://", DRS_SCHEME_UNIX, parse_unix },
     { "rediss://", DRS_SCHEME_TLS, NULL },
     { "sentinel://", DRS_SCHEME_SENTINEL, NULL },
     { "cluster://", DRS_SCHEME_CLUSTER, NULL },
     { NULL, DRS_SCHEME_TCP, NULL }
+    /* clang-format on */
 };
 
 static const known_t *find_scheme(const char *text)
 {
     const known_t *known = schemes;
 
-    while (known->prefix != NULL
-           && apr_cstr_casecmpn(text, known->prefix,
-                                strlen(known->prefix)) != 0) {
+    while (known->prefix != NULL &&
+           apr_cstr_casecmpn(text, known->prefix, strlen(known->prefix)) != 0) {
         known++;
     }
     return known->prefix != NULL ? known : NULL;

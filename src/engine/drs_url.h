@@ -12,11 +12,11 @@
 
 /** How a server is reached. */
 typedef enum drs_scheme_t {
-    DRS_SCHEME_TCP,     /* redis:// */
-    DRS_SCHEME_UNIX,    /* unix:// */
-    DRS_SCHEME_TLS,     /* rediss:// */
-    DRS_SCHEME_SENTINEL,/* sentinel:// */
-    DRS_SCHEME_CLUSTER  /* cluster:// */
+    DRS_SCHEME_TCP,      /* redis:// */
+    DRS_SCHEME_UNIX,     /* unix:// */
+    DRS_SCHEME_TLS,      /* rediss:// */
+    DRS_SCHEME_SENTINEL, /* sentinel:// */
+    DRS_SCHEME_CLUSTER   /* cluster:// */
 } drs_scheme_t;
 
 /** The parts of a url; strings live in the pool given to drs_url_parse(). */

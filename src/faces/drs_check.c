@@ -39,8 +39,8 @@ static const apr_array_header_t *all_sections(const server_rec *s,
         ap_get_core_module_config(s->module_config);
     const core_dir_config *defaults =
         ap_get_core_module_config(s->lookup_defaults);
-    apr_array_header_t *found = apr_array_make(p, 16,
-                                               sizeof(ap_conf_vector_t *));
+    apr_array_header_t *found =
+        apr_array_make(p, 16, sizeof(ap_conf_vector_t *));
 
     gather(core->sec_dir, found);
     gather(core->sec_url, found);
@@ -54,9 +54,8 @@ static drs_conf_t *conf_of(ap_conf_vector_t *section)
     return ap_get_module_config(section, &drsession_module);
 }
 
-#define FORGET(field, unset) \
-    if (own->field == (unset) && any->field != (unset)) \
-        known.field = (unset)
+#define FORGET(field, unset)                                                   \
+    if (own->field == (unset) && any->field != (unset)) known.field = (unset)
 
 /* own lies over base; what own leaves to others and any has, is not known. */
 static const char *check_section(drs_conf_t *base, drs_conf_t *own,

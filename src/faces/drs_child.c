@@ -25,8 +25,7 @@ apr_status_t drs_child_export(request_rec *r, const drs_conf_t *conf,
     apr_status_t rv = drs_handoff_give(session);
 
     if (rv != APR_SUCCESS) return rv;
-    set(r, conf->env, "_KEY",
-        apr_pstrdup(r->pool, drs_session_key(session)));
+    set(r, conf->env, "_KEY", apr_pstrdup(r->pool, drs_session_key(session)));
     set(r, conf->env, "_URL", url);
     set(r, conf->env, "_IDLE",
         apr_psprintf(r->pool, "%" APR_INT64_T_FMT,

@@ -18,9 +18,11 @@
 #include "drs_words.h"
 
 static const drs_cookie_t default_cookie = {
+    /* clang-format off */
     "drsession", "/", NULL, "Lax",
     (apr_interval_time_t)400 * 24 * 3600 * APR_USEC_PER_SEC,
     DRS_SECURE_AUTO, 1, 0
+    /* clang-format on */
 };
 
 static const char default_url[] = "redis://127.0.0.1:6379/0";
@@ -42,7 +44,7 @@ void *drs_conf_create_dir(apr_pool_t *p, char *dir)
     return conf;
 }
 
-#define INHERIT(field, unset) \
+#define INHERIT(field, unset)                                                  \
     if (conf->field == (unset)) conf->field = base->field
 
 void *drs_conf_merge_dir(apr_pool_t *p, void *inherited, void *add)
@@ -108,7 +110,7 @@ void *drs_conf_merge_server(apr_pool_t *p, void *inherited, void *add)
     return conf;
 }
 
-#define DEFAULT(field, unset, value) \
+#define DEFAULT(field, unset, value)                                           \
     if (out->field == (unset)) out->field = (value)
 
 void drs_conf_fill_dir(const drs_conf_t *conf, drs_conf_t *out)
@@ -144,9 +146,8 @@ const drs_route_conf_t *drs_conf_route(const drs_conf_server_t *conf,
     int own = conf->user != NULL || conf->pass != NULL;
 
     route->server.url = conf->url;
-    if (conf->url == NULL &&
-        drs_url_parse(default_url, &route->server.url, &why,
-                      p) != APR_SUCCESS) {
+    if (conf->url == NULL && drs_url_parse(default_url, &route->server.url,
+                                           &why, p) != APR_SUCCESS) {
         return NULL;
     }
     route->server.user = own ? conf->user : route->server.url->user;
@@ -208,8 +209,7 @@ static const char *set_mode(cmd_parms *cmd, void *dir, const char *word)
 
 static drs_conf_server_t *server_of(const cmd_parms *cmd)
 {
-    return ap_get_module_config(cmd->server->module_config,
-                                &drsession_module);
+    return ap_get_module_config(cmd->server->module_config, &drsession_module);
 }
 
 /* What mod_info and DUMP_CONFIG show is the text of the directive. */
@@ -233,8 +233,8 @@ static const char *set_server(cmd_parms *cmd, void *dir, const char *word)
     return NULL;
 }
 
-static const char *set_credentials(cmd_parms *cmd, void *dir,
-                                   const char *first, const char *second)
+static const char *set_credentials(cmd_parms *cmd, void *dir, const char *first,
+                                   const char *second)
 {
     drs_conf_server_t *conf = server_of(cmd);
     const char *source = second != NULL ? second : first;
@@ -251,8 +251,9 @@ static const char *set_credentials(cmd_parms *cmd, void *dir,
         /* Not repeated: it may be the password itself. */
         why = "the password comes from file:path or exec:command";
     }
-    if (why != NULL) return apr_pstrcat(cmd->pool, cmd->cmd->name, ": ", why,
-                                        NULL);
+    if (why != NULL) {
+        return apr_pstrcat(cmd->pool, cmd->cmd->name, ": ", why, NULL);
+    }
     conf->user = second != NULL ? first : NULL;
     return NULL;
 }
@@ -324,8 +325,8 @@ static const char *set_cookie(cmd_parms *cmd, void *dir, int argc,
                               char *const argv[])
 {
     drs_conf_t *conf = dir;
-    drs_cookie_t *cookie = apr_pmemdup(cmd->pool, &default_cookie,
-                                       sizeof(default_cookie));
+    drs_cookie_t *cookie =
+        apr_pmemdup(cmd->pool, &default_cookie, sizeof(default_cookie));
     const char *why = NULL;
     int i;
 
@@ -336,8 +337,10 @@ static const char *set_cookie(cmd_parms *cmd, void *dir, int argc,
     }
     if (why != NULL) return why;
     why = drs_cookie_check(cookie, cmd->pool);
-    if (why != NULL) return apr_pstrcat(cmd->pool, cmd->cmd->name, " ",
-                                        argv[0], ": ", why, NULL);
+    if (why != NULL) {
+        return apr_pstrcat(cmd->pool, cmd->cmd->name, " ", argv[0], ": ", why,
+                           NULL);
+    }
     conf->cookie = cookie;
     return NULL;
 }
@@ -388,13 +391,13 @@ static const char *set_codec(cmd_parms *cmd, void *dir, const char *word)
 {
     drs_conf_t *conf = dir;
 
-    conf->codec = ap_lookup_provider(DRS_CODEC_GROUP, word,
-                                     DRS_CODEC_VERSION);
+    conf->codec = ap_lookup_provider(DRS_CODEC_GROUP, word, DRS_CODEC_VERSION);
     if (strcmp(word, "json") == 0) conf->codec = &drs_codec_json;
     if (strcmp(word, "raw") == 0) conf->codec = &drs_codec_raw;
     if (conf->codec == NULL) {
-        return drs_words_refuse(cmd, word, "json, raw or a codec that a loaded "
-                        "module registers");
+        return drs_words_refuse(cmd, word,
+                                "json, raw or a codec that a loaded "
+                                "module registers");
     }
     return NULL;
 }
@@ -437,8 +440,7 @@ static const char *set_env(cmd_parms *cmd, void *dir, const char *word)
 {
     drs_conf_t *conf = dir;
 
-    if (!drs_words_is_variable(word) ||
-        ap_cstr_casecmp(word, "HTTP") == 0) {
+    if (!drs_words_is_variable(word) || ap_cstr_casecmp(word, "HTTP") == 0) {
         return drs_words_refuse(cmd, word, "letters, digits and '_', not HTTP");
     }
     conf->env = word;
@@ -491,6 +493,7 @@ static const char *set_header(cmd_parms *cmd, void *dir, int on)
 #define ANYWHERE (RSRC_CONF | ACCESS_CONF)
 
 const command_rec drs_conf_directives[] = {
+    /* clang-format off */
     AP_INIT_TAKE1("DRSession", set_mode, NULL, ANYWHERE | OR_AUTHCFG,
         "On, Off (default) or ReadOnly: whether requests have a session"),
     AP_INIT_TAKE1("DRSessionServer", set_server, NULL, RSRC_CONF,
@@ -537,4 +540,5 @@ const command_rec drs_conf_directives[] = {
         "what the handler drsession may do: read or write FIELD... or *, "
         "or end; default nothing"),
     { NULL, { NULL }, NULL, 0, RAW_ARGS, NULL }
+    /* clang-format on */
 };

@@ -55,34 +55,34 @@ typedef struct drs_conf_t {
     const char *prefix;
     const drs_cookie_t *cookie;
     const drs_codec_t *codec;
-    apr_array_header_t *exports; /* of drs_export_t */
-    apr_array_header_t *forwards;/* of drs_forward_t */
+    apr_array_header_t *exports;  /* of drs_export_t */
+    apr_array_header_t *forwards; /* of drs_forward_t */
     drs_allow_t *allow;
-    const char *env;             /* prefix of variables, without '_' */
-    const char *child;           /* DRS_CHILD_OFF, DRS_CHILD_ON or a url */
-    apr_interval_time_t idle;    /* us; 0 = never */
-    apr_interval_time_t lifetime;/* us; 0 = never */
-    apr_int64_t value_max;       /* bytes */
-    int mode;                    /* drs_mode_t */
+    const char *env;              /* prefix of variables, without '_' */
+    const char *child;            /* DRS_CHILD_OFF, DRS_CHILD_ON or a url */
+    apr_interval_time_t idle;     /* us; 0 = never */
+    apr_interval_time_t lifetime; /* us; 0 = never */
+    apr_int64_t value_max;        /* bytes */
+    int mode;                     /* drs_mode_t */
     int touch;
     int strict;
-    int pass;                    /* DRSessionOnError pass */
+    int pass; /* DRSessionOnError pass */
     int fields_max;
-    int header;                  /* DRSessionHeader */
+    int header; /* DRSessionHeader */
 } drs_conf_t;
 
 /** Settings of a server; NULL and DRS_UNSET are unset. No padding. */
 typedef struct drs_conf_server_t {
     const drs_url_t *url;
     const char *user;
-    const char *pass;            /* a secret */
-    apr_interval_time_t connect; /* us */
-    apr_interval_time_t command; /* us */
-    apr_interval_time_t request; /* us */
-    apr_interval_time_t idle;    /* us; of a pooled connection */
-    apr_interval_time_t wait;    /* us */
-    drs_route_t *route;          /* of this child; NULL in the parent */
-    const unsigned char *log_key;/* for names in logs; NULL = none */
+    const char *pass;             /* a secret */
+    apr_interval_time_t connect;  /* us */
+    apr_interval_time_t command;  /* us */
+    apr_interval_time_t request;  /* us */
+    apr_interval_time_t idle;     /* us; of a pooled connection */
+    apr_interval_time_t wait;     /* us */
+    drs_route_t *route;           /* of this child; NULL in the parent */
+    const unsigned char *log_key; /* for names in logs; NULL = none */
     int keep;
     int max;
 } drs_conf_server_t;

@@ -17,9 +17,8 @@ APLOG_USE_MODULE(drsession);
 static const char *name_of(const drs_export_t *one, const drs_conf_t *conf,
                            apr_pool_t *p)
 {
-    return one->name != NULL
-               ? one->name
-               : apr_pstrcat(p, conf->env, "_", one->field, NULL);
+    return one->name != NULL ? one->name
+                             : apr_pstrcat(p, conf->env, "_", one->field, NULL);
 }
 
 void drs_env_clear(request_rec *r, const drs_conf_t *conf)
@@ -44,8 +43,8 @@ void drs_env_clear(request_rec *r, const drs_conf_t *conf)
     }
     for (i = 0; conf->exports != NULL && i < conf->exports->nelts; i++) {
         apr_table_unset(r->subprocess_env,
-                        name_of(&APR_ARRAY_IDX(conf->exports, i,
-                                               drs_export_t), conf, r->pool));
+                        name_of(&APR_ARRAY_IDX(conf->exports, i, drs_export_t),
+                                conf, r->pool));
     }
 }
 
@@ -61,15 +60,14 @@ static const char **list_fields(const drs_conf_t *conf, int *n, apr_pool_t *p)
     int i;
 
     *n = 0;
-    fields = apr_palloc(p, (apr_size_t)(count(conf->exports) +
-                                        count(conf->forwards) + 1) *
-                               sizeof(*fields));
+    fields = apr_palloc(
+        p, (apr_size_t)(count(conf->exports) + count(conf->forwards) + 1) *
+               sizeof(*fields));
     for (i = 0; i < count(conf->exports); i++) {
         fields[(*n)++] = APR_ARRAY_IDX(conf->exports, i, drs_export_t).field;
     }
     for (i = 0; i < count(conf->forwards); i++) {
-        fields[(*n)++] = APR_ARRAY_IDX(conf->forwards, i,
-                                       drs_forward_t).field;
+        fields[(*n)++] = APR_ARRAY_IDX(conf->forwards, i, drs_forward_t).field;
     }
     return fields;
 }
@@ -86,15 +84,16 @@ static void fill_texts(request_rec *r, const drs_conf_t *conf,
 
     for (i = 0; i < n; i++) {
         if (json[i] == NULL) continue;
-        rv = conf->codec == &drs_codec_raw
-                 ? drs_codec_plain_raw(json[i], lens[i], &memory->texts[i],
-                                       &why, p)
-                 : drs_codec_plain(json[i], lens[i], &memory->texts[i], &why,
-                                   p);
+        rv =
+            conf->codec == &drs_codec_raw
+                ? drs_codec_plain_raw(json[i], lens[i], &memory->texts[i], &why,
+                                      p)
+                : drs_codec_plain(json[i], lens[i], &memory->texts[i], &why, p);
         if (rv != APR_SUCCESS) {
             ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
                           "DRSessionExport, DRSessionForward: field '%s' is "
-                          "not shown: %s", fields[i], why);
+                          "not shown: %s",
+                          fields[i], why);
         }
     }
 }
@@ -113,8 +112,8 @@ static void read_fields(request_rec *r, const drs_conf_t *conf,
     memory->forwards = conf->forwards;
     memory->texts = apr_pcalloc(p, room * sizeof(*memory->texts));
     memory->changes = drs_session_changes(session);
-    memory->rv = drs_session_view(session, fields, n, json, lens,
-                                  &memory->live, p);
+    memory->rv =
+        drs_session_view(session, fields, n, json, lens, &memory->live, p);
     if (memory->rv == APR_SUCCESS) {
         fill_texts(r, conf, fields, n, json, lens, memory, p);
     }

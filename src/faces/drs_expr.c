@@ -53,8 +53,8 @@ static const char *eval_text(ap_expr_eval_ctx_t *ctx, const void *data,
     return text;
 }
 
-static apr_array_header_t *eval_list(ap_expr_eval_ctx_t *ctx,
-                                     const void *data, const char *field)
+static apr_array_header_t *eval_list(ap_expr_eval_ctx_t *ctx, const void *data,
+                                     const char *field)
 {
     drs_open_t *const *open = data;
     apr_array_header_t *texts = NULL;
@@ -95,14 +95,18 @@ int drs_expr_lookup(ap_expr_lookup_parms *parms, drs_open_t *open)
         return DECLINED;
     }
     if (parms->flags & AP_EXPR_FLAG_RESTRICTED) {
-        *parms->err = apr_pstrcat(parms->ptemp, parms->name, " is not "
+        *parms->err = apr_pstrcat(parms->ptemp, parms->name,
+                                  " is not "
                                   "available in a restricted context; use "
-                                  "DRSessionExport", NULL);
+                                  "DRSessionExport",
+                                  NULL);
         return !OK;
     }
     if (parms->arg != NULL && !is_field(parms->arg)) {
-        *parms->err = apr_pstrcat(parms->ptemp, parms->name, ": a field name "
-                                  "is 1 to 255 bytes of UTF-8", NULL);
+        *parms->err = apr_pstrcat(parms->ptemp, parms->name,
+                                  ": a field name "
+                                  "is 1 to 255 bytes of UTF-8",
+                                  NULL);
         return !OK;
     }
     data = apr_palloc(parms->pool, sizeof(*data));
@@ -123,8 +127,8 @@ const char *drs_expr_parse_require(cmd_parms *cmd, const char *line,
                "if it is to have one of them";
     }
     require->open = open;
-    require->words = ap_expr_parse_cmd(cmd, line, AP_EXPR_FLAG_STRING_RESULT,
-                                       &why, NULL);
+    require->words =
+        ap_expr_parse_cmd(cmd, line, AP_EXPR_FLAG_STRING_RESULT, &why, NULL);
     if (why != NULL) {
         return apr_pstrcat(cmd->pool, "Require drsession: ", why, NULL);
     }
@@ -134,8 +138,10 @@ const char *drs_expr_parse_require(cmd_parms *cmd, const char *line,
 
 static authz_status fail_require(request_rec *r, const char *why)
 {
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "%s: Require drsession has no "
-                  "answer: %s", r->uri, why);
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                  "%s: Require drsession has no "
+                  "answer: %s",
+                  r->uri, why);
     return AUTHZ_GENERAL_ERROR;
 }
 
@@ -196,9 +202,10 @@ char *drs_expr_map(request_rec *r, const char *field, drs_open_t *open)
     if (rv == APR_SUCCESS) rv = drs_lookup_text(&place, field, &text);
     if (rv == APR_SUCCESS) return apr_pstrdup(r->pool, text);
     if (rv != APR_NOTFOUND) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "%s: RewriteMap "
-                      "int:" DRS_EXPR_MAP " has no answer: %s", r->uri,
-                      explain(&place, rv, field, r->pool));
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      "%s: RewriteMap "
+                      "int:" DRS_EXPR_MAP " has no answer: %s",
+                      r->uri, explain(&place, rv, field, r->pool));
     }
     return NULL;
 }

@@ -25,8 +25,8 @@ static int is_ours(const apr_array_header_t *forwards, const char *name)
     int i;
 
     for (i = 0; i < forwards->nelts; i++) {
-        if (drs_forward_is_same(name, APR_ARRAY_IDX(forwards, i,
-                                                    drs_forward_t).header)) {
+        if (drs_forward_is_same(
+                name, APR_ARRAY_IDX(forwards, i, drs_forward_t).header)) {
             return 1;
         }
     }
@@ -51,8 +51,7 @@ static const char *clean_connection(const char *value,
 
 /* A table of the headers that stay. */
 static apr_table_t *leave_out(const apr_table_t *headers,
-                              const apr_array_header_t *forwards,
-                              apr_pool_t *p)
+                              const apr_array_header_t *forwards, apr_pool_t *p)
 {
     const apr_array_header_t *lines = apr_table_elts(headers);
     const apr_table_entry_t *entry = (const apr_table_entry_t *)lines->elts;

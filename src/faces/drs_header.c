@@ -41,6 +41,7 @@ typedef struct verb_t {
 } verb_t;
 
 static const verb_t verbs[] = {
+    /* clang-format off */
     { "set", SHAPE_FIELD_JSON, DRS_OP_SET },
     { "add", SHAPE_FIELD_JSON, DRS_OP_ADD },
     { "incr", SHAPE_FIELD_NUMBER, DRS_OP_INCR },
@@ -48,6 +49,7 @@ static const verb_t verbs[] = {
     { "update", SHAPE_OBJECT, DRS_OP_SET },
     { "regenerate", SHAPE_ALONE, DRS_OP_REGENERATE },
     { "destroy", SHAPE_ALONE, DRS_OP_DESTROY }
+    /* clang-format on */
 };
 
 /* Every parse_* stands at its first byte and leaves `at` behind its last. */
@@ -196,7 +198,7 @@ static apr_status_t parse_item(parse_t *parse, apr_array_header_t *ops)
         }
     }
     return refuse(parse, "set, add, incr, delete, update, regenerate or "
-                  "destroy is missing");
+                         "destroy is missing");
 }
 
 apr_status_t drs_header_parse(const char *text, apr_array_header_t *ops,
@@ -224,17 +226,17 @@ apr_status_t drs_header_parse(const char *text, apr_array_header_t *ops,
 /* What was read of a request and of those that it came from. */
 typedef struct watch_t {
     drs_header_open_t *open;
-    apr_array_header_t *lines;   /* of const char *, in order */
-    const request_rec *last;     /* the request that was watched last */
-    int failed;                  /* its response was replaced by an error */
+    apr_array_header_t *lines; /* of const char *, in order */
+    const request_rec *last;   /* the request that was watched last */
+    int failed;                /* its response was replaced by an error */
 } watch_t;
 
 static int is_on(const request_rec *r)
 {
     drs_conf_t conf;
 
-    drs_conf_fill_dir(ap_get_module_config(r->per_dir_config,
-                                           &drsession_module), &conf);
+    drs_conf_fill_dir(
+        ap_get_module_config(r->per_dir_config, &drsession_module), &conf);
     return conf.header;
 }
 
@@ -335,12 +337,14 @@ static int apply(request_rec *r, const watch_t *watch)
     int i;
 
     for (i = 0; rv == APR_SUCCESS && i < watch->lines->nelts; i++) {
-        rv = drs_header_parse(APR_ARRAY_IDX(watch->lines, i, const char *),
-                              ops, &why, r->pool);
+        rv = drs_header_parse(APR_ARRAY_IDX(watch->lines, i, const char *), ops,
+                              &why, r->pool);
     }
     if (rv != APR_SUCCESS) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "%s: the response header "
-                      "DRSession is malformed: %s", r->uri, why);
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      "%s: the response header "
+                      "DRSession is malformed: %s",
+                      r->uri, why);
         return HTTP_BAD_GATEWAY;
     }
     rv = watch->open(r, &session);
@@ -349,9 +353,12 @@ static int apply(request_rec *r, const watch_t *watch)
                            ops->nelts);
     }
     if (rv == APR_SUCCESS) return OK;
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "%s: the response header "
-                  "DRSession failed: %s", r->uri, session == NULL
-                      ? "DRSession is Off here" : drs_session_error(session));
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                  "%s: the response header "
+                  "DRSession failed: %s",
+                  r->uri,
+                  session == NULL ? "DRSession is Off here"
+                                  : drs_session_error(session));
     if (rv == DRS_EDOWN) {
         apr_table_setn(r->err_headers_out, "Retry-After", "1");
     }
@@ -375,8 +382,9 @@ static apr_status_t replace(ap_filter_t *f, apr_bucket_brigade *bb,
         /* A part of a page says so to the page, which may still fail. */
         apr_brigade_puts(bb, NULL, NULL, " ");
         first = APR_BRIGADE_FIRST(bb);
-        APR_BUCKET_INSERT_BEFORE(first, ap_bucket_error_create(status, NULL,
-            r->pool, r->connection->bucket_alloc));
+        APR_BUCKET_INSERT_BEFORE(
+            first, ap_bucket_error_create(status, NULL, r->pool,
+                                          r->connection->bucket_alloc));
         return ap_pass_brigade(f->next, bb);
     }
     r->status_line = NULL;

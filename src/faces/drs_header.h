@@ -19,8 +19,7 @@
 #include "drs_session.h"
 
 /** How the session of a request is found; APR_ENOTIMPL DRSession is Off. */
-typedef apr_status_t drs_header_open_t(request_rec *r,
-                                       drs_session_t **session);
+typedef apr_status_t drs_header_open_t(request_rec *r, drs_session_t **session);
 
 /**
  * Read the value of a header.

@@ -31,9 +31,7 @@ static const char *name_of(const drs_export_t *one, const char *env,
 /* Names that are ours: PREFIX_STATUS and what child access exports. */
 static int is_reserved(const char *name, const char *env)
 {
-    static const char *const words[] = {
-        "STATUS", "ID", "KEY", "URL", "IDLE"
-    };
+    static const char *const words[] = { "STATUS", "ID", "KEY", "URL", "IDLE" };
     apr_size_t len = strlen(env);
     apr_size_t i;
 
@@ -62,29 +60,32 @@ const char *drs_lists_check(const drs_conf_t *conf, apr_pool_t *p)
     for (i = 0; list != NULL && i < list->nelts; i++) {
         name = name_of(&APR_ARRAY_IDX(list, i, drs_export_t), env, p);
         if (!drs_words_is_variable(name) || is_reserved(name, env)) {
-            return refuse_export(name, "a variable is letters, digits and "
+            return refuse_export(name,
+                                 "a variable is letters, digits and "
                                  "'_', does not begin with HTTP_ and is none "
-                                 "of the module's own; write field=NAME", p);
+                                 "of the module's own; write field=NAME",
+                                 p);
         }
         for (k = 0; k < i; k++) {
-            if (ap_cstr_casecmp(name, name_of(&APR_ARRAY_IDX(list, k,
-                                                             drs_export_t),
-                                              env, p)) == 0) {
-                return refuse_export(name, "two fields would become this "
+            if (ap_cstr_casecmp(name,
+                                name_of(&APR_ARRAY_IDX(list, k, drs_export_t),
+                                        env, p)) == 0) {
+                return refuse_export(name,
+                                     "two fields would become this "
                                      "variable; case does not tell them "
-                                     "apart", p);
+                                     "apart",
+                                     p);
             }
         }
     }
     return NULL;
 }
 
-const char *drs_lists_export(cmd_parms *cmd, drs_conf_t *conf,
-                             const char *word)
+const char *drs_lists_export(cmd_parms *cmd, drs_conf_t *conf, const char *word)
 {
     const char *equals = ap_strchr_c(word, '=');
-    apr_size_t len = equals != NULL ? (apr_size_t)(equals - word)
-                                    : strlen(word);
+    apr_size_t len =
+        equals != NULL ? (apr_size_t)(equals - word) : strlen(word);
     drs_export_t *one;
 
     if (!is_field(word, len)) return drs_words_refuse(cmd, word, field_names);
@@ -101,8 +102,10 @@ const char *drs_lists_export(cmd_parms *cmd, drs_conf_t *conf,
 static int is_vital(const char *name)
 {
     static const char *const names[] = {
+        /* clang-format off */
         "Host", "Cookie", "Connection", "Keep-Alive", "Content-Length",
         "Transfer-Encoding", "TE", "Trailer", "Upgrade", "Expect"
+        /* clang-format on */
     };
     apr_size_t i;
 
@@ -134,7 +137,8 @@ const char *drs_lists_forward(cmd_parms *cmd, drs_conf_t *conf,
         return drs_words_refuse(cmd, field, field_names);
     }
     if (!is_header(header)) {
-        return drs_words_refuse(cmd, header, "a header is letters, digits, "
+        return drs_words_refuse(cmd, header,
+                                "a header is letters, digits, "
                                 "'-' and '_', and none that carries the "
                                 "request itself");
     }
@@ -144,7 +148,8 @@ const char *drs_lists_forward(cmd_parms *cmd, drs_conf_t *conf,
     for (i = 0; i < conf->forwards->nelts; i++) {
         one = &APR_ARRAY_IDX(conf->forwards, i, drs_forward_t);
         if (drs_forward_is_same(header, one->header)) {
-            return drs_words_refuse(cmd, header, "two fields would become "
+            return drs_words_refuse(cmd, header,
+                                    "two fields would become "
                                     "this header");
         }
     }
@@ -176,11 +181,15 @@ const char *drs_lists_allow(cmd_parms *cmd, drs_conf_t *conf, int argc,
         return NULL;
     }
     /* The most that httpd reads of a line. */
-    if (argc >= 64) return drs_words_refuse(cmd, argv[0], "more than 63 "
-                                            "words; write further lines");
+    if (argc >= 64) {
+        return drs_words_refuse(cmd, argv[0],
+                                "more than 63 "
+                                "words; write further lines");
+    }
     if (argc < 2 || (!write && ap_cstr_casecmp(argv[0], "read") != 0)) {
-        return drs_words_refuse(cmd, argc > 0 ? argv[0] : "",
-                        "read FIELD..., write FIELD..., * for all, or end");
+        return drs_words_refuse(
+            cmd, argc > 0 ? argv[0] : "",
+            "read FIELD..., write FIELD..., * for all, or end");
     }
     for (i = 1; i < argc; i++) {
         if (strcmp(argv[i], "*") == 0) {
@@ -188,12 +197,13 @@ const char *drs_lists_allow(cmd_parms *cmd, drs_conf_t *conf, int argc,
         }
         else if (strlen(argv[i]) - 1 >= DRS_FIELD_MAX ||
                  !drs_codec_is_utf8(argv[i], strlen(argv[i]))) {
-            return drs_words_refuse(cmd, argv[i], "a field name is 1 to 255 "
+            return drs_words_refuse(cmd, argv[i],
+                                    "a field name is 1 to 255 "
                                     "bytes of UTF-8");
         }
         else {
-            APR_ARRAY_PUSH(write ? allow->write : allow->read,
-                           const char *) = argv[i];
+            APR_ARRAY_PUSH(write ? allow->write : allow->read, const char *) =
+                argv[i];
         }
     }
     return NULL;

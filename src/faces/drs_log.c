@@ -35,6 +35,5 @@ void drs_log_name(const char *id, const unsigned char *key, char *name)
 {
     apr_uint64_t hash = apr_siphash24(id, strlen(id), key);
 
-    apr_snprintf(name, DRS_LOG_NAME_LEN + 1, "%016" APR_UINT64_T_HEX_FMT,
-                 hash);
+    apr_snprintf(name, DRS_LOG_NAME_LEN + 1, "%016" APR_UINT64_T_HEX_FMT, hash);
 }

@@ -18,9 +18,8 @@ static int has_token(const char *list, const char *token)
 /* Whether a word of Cache-Control lets others see the page, or is ours. */
 static int is_replaced(const char *word)
 {
-    static const char *const words[] = {
-        "public", "private", "no-cache", "s-maxage"
-    };
+    static const char *const words[] = { "public", "private", "no-cache",
+                                         "s-maxage" };
     apr_size_t i;
 
     for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
@@ -35,8 +34,8 @@ static int is_replaced(const char *word)
 static const char *make_cache_control(const char *given, int announced,
                                       apr_pool_t *p)
 {
-    const char *made = announced ? "private, no-cache, no-store"
-                                 : "private, no-cache";
+    const char *made =
+        announced ? "private, no-cache, no-store" : "private, no-cache";
     char *last;
     char *word = apr_strtok(apr_pstrdup(p, given), ", \t", &last);
 
@@ -69,8 +68,7 @@ void drs_reply_protect(request_rec *r, int announced)
 }
 
 /* Take out an earlier Set-Cookie of ours: a response carries one at most. */
-static void drop_cookie(request_rec *r, apr_table_t *headers,
-                        const char *name)
+static void drop_cookie(request_rec *r, apr_table_t *headers, const char *name)
 {
     const apr_array_header_t *lines = apr_table_elts(headers);
     const apr_table_entry_t *entry = (const apr_table_entry_t *)lines->elts;
@@ -83,8 +81,7 @@ static void drop_cookie(request_rec *r, apr_table_t *headers,
             ap_cstr_casecmp(entry[i].key, "Set-Cookie") != 0) {
             continue;
         }
-        if (strncmp(entry[i].val, name, len) != 0 ||
-            entry[i].val[len] != '=') {
+        if (strncmp(entry[i].val, name, len) != 0 || entry[i].val[len] != '=') {
             apr_table_addn(others, "Set-Cookie", entry[i].val);
         }
     }

@@ -26,8 +26,8 @@ typedef struct rest_t {
     request_rec *r;
     const drs_conf_t *conf;
     drs_session_t *session;
-    const char *field;   /* NULL = the session as a whole */
-    const char *args;    /* the query; "" = none */
+    const char *field; /* NULL = the session as a whole */
+    const char *args;  /* the query; "" = none */
 } rest_t;
 
 int drs_rest_status(apr_status_t rv, const char **word)
@@ -138,8 +138,7 @@ static int may_read(const rest_t *rest, const char *field)
 {
     const drs_allow_t *allow = rest->conf->allow;
 
-    return allow != NULL &&
-           (allow->read_all || is_listed(allow->read, field));
+    return allow != NULL && (allow->read_all || is_listed(allow->read, field));
 }
 
 static int may_write(const rest_t *rest, const char *field)
@@ -160,19 +159,19 @@ static int may_end(const rest_t *rest)
 static int forbid_read(const rest_t *rest)
 {
     return forbid(rest, "reading this is not allowed here; "
-                  "see DRSessionAllow read");
+                        "see DRSessionAllow read");
 }
 
 static int forbid_write(const rest_t *rest)
 {
     return forbid(rest, "writing this is not allowed here; "
-                  "see DRSessionAllow write");
+                        "see DRSessionAllow write");
 }
 
 static int forbid_end(const rest_t *rest)
 {
     return forbid(rest, "ending or renewing the session is not allowed here; "
-                  "see DRSessionAllow end");
+                        "see DRSessionAllow end");
 }
 
 /* Answer with a value as Redis holds it; the raw codec has no type. */
@@ -193,23 +192,21 @@ static int answer_value(const rest_t *rest, const char *json, apr_size_t len)
 static int get_listed(const rest_t *rest, const apr_array_header_t *names)
 {
     apr_pool_t *p = rest->r->pool;
-    const char **json = apr_palloc(p, (apr_size_t)names->nelts *
-                                          sizeof(*json));
+    const char **json = apr_palloc(p, (apr_size_t)names->nelts * sizeof(*json));
     const char *name = NULL;
     const char *object = "{";
     apr_status_t rv;
     int i;
 
-    rv = drs_session_get_many(rest->session,
-                              (const char *const *)names->elts, names->nelts,
-                              json, p);
+    rv = drs_session_get_many(rest->session, (const char *const *)names->elts,
+                              names->nelts, json, p);
     for (i = 0; rv == APR_SUCCESS && i < names->nelts; i++) {
         const char *field = APR_ARRAY_IDX(names, i, const char *);
 
         if (json[i] == NULL) continue;
         rv = drs_codec_quote(field, strlen(field), &name, p);
-        object = apr_pstrcat(p, object, object[1] != '\0' ? "," : "", name,
-                             ":", json[i], NULL);
+        object = apr_pstrcat(p, object, object[1] != '\0' ? "," : "", name, ":",
+                             json[i], NULL);
     }
     if (rv != APR_SUCCESS) return fail(rest, rv);
     return answer(rest, HTTP_OK, apr_pstrcat(p, object, "}", NULL));
@@ -237,10 +234,9 @@ static int get_field(const rest_t *rest)
     apr_status_t rv;
 
     if (!may_read(rest, rest->field)) return forbid_read(rest);
-    rv = drs_session_get(rest->session, rest->field, &json, &len,
-                         rest->r->pool);
-    return rv == APR_SUCCESS ? answer_value(rest, json, len)
-                             : fail(rest, rv);
+    rv =
+        drs_session_get(rest->session, rest->field, &json, &len, rest->r->pool);
+    return rv == APR_SUCCESS ? answer_value(rest, json, len) : fail(rest, rv);
 }
 
 /* Read the body, at most as long as a value may be. */
@@ -276,7 +272,8 @@ static int read_body(const rest_t *rest, const char **body, apr_size_t *len)
 static int refuse_body(const rest_t *rest, int status)
 {
     if (status == HTTP_REQUEST_ENTITY_TOO_LARGE) {
-        return complain(rest, status, "value", "the body is over the limit "
+        return complain(rest, status, "value",
+                        "the body is over the limit "
                         "(DRSessionLimit)");
     }
     return complain(rest, status, "value", "the body cannot be read");
@@ -412,10 +409,9 @@ static int pop_field(const rest_t *rest)
 
     if (!may_read(rest, rest->field)) return forbid_read(rest);
     if (!may_write(rest, rest->field)) return forbid_write(rest);
-    rv = drs_session_pop(rest->session, rest->field, &json, &len,
-                         rest->r->pool);
-    return rv == APR_SUCCESS ? answer_value(rest, json, len)
-                             : fail(rest, rv);
+    rv =
+        drs_session_pop(rest->session, rest->field, &json, &len, rest->r->pool);
+    return rv == APR_SUCCESS ? answer_value(rest, json, len) : fail(rest, rv);
 }
 
 static int post_field(const rest_t *rest)
@@ -431,8 +427,7 @@ static int refuse_method(const rest_t *rest, const char *allowed)
 {
     apr_table_setn(rest->r->err_headers_out, "Allow", allowed);
     return complain(rest, HTTP_METHOD_NOT_ALLOWED, "value",
-                    apr_pstrcat(rest->r->pool, "here one may ", allowed,
-                                NULL));
+                    apr_pstrcat(rest->r->pool, "here one may ", allowed, NULL));
 }
 
 static int handle_field(const rest_t *rest)
@@ -553,7 +548,7 @@ int drs_rest_handle(request_rec *r, const drs_conf_t *conf,
     }
     if (is_cross_site(r)) {
         return forbid(&rest, "a page of another origin may not do this "
-                      "(Sec-Fetch-Site, Origin)");
+                             "(Sec-Fetch-Site, Origin)");
     }
     rest.field = r->uri + strlen(base);
     if (*rest.field == '/') rest.field++;

@@ -19,7 +19,7 @@ APLOG_USE_MODULE(drsession);
 #define EXEC_TIME (10 * APR_USEC_PER_SEC)
 
 const char *drs_words_refuse(const cmd_parms *cmd, const char *word,
-                            const char *allowed)
+                             const char *allowed)
 {
     return apr_psprintf(cmd->pool, "%s: '%s' is not allowed here; %s",
                         cmd->cmd->name, word, allowed);
@@ -30,12 +30,14 @@ static const struct {
     apr_interval_time_t us;
     const char *name;
 } units[] = {
+    /* clang-format off */
     { 1000, "ms" },
     { APR_USEC_PER_SEC, "s" },
     { APR_USEC_PER_SEC, "" },
     { 60 * APR_USEC_PER_SEC, "min" },
     { 3600 * APR_USEC_PER_SEC, "h" },
     { 24 * 3600 * APR_USEC_PER_SEC, "d" }
+    /* clang-format on */
 };
 
 #define TIME_MAX (36500 * APR_USEC_PER_SEC * 24 * 3600)
@@ -60,27 +62,28 @@ static int read_time(const char *word, apr_interval_time_t *time)
 }
 
 const char *drs_words_time(const cmd_parms *cmd, const char *word,
-                              apr_interval_time_t least,
-                              apr_interval_time_t *time)
+                           apr_interval_time_t least, apr_interval_time_t *time)
 {
     apr_interval_time_t parsed = 0;
 
     if (!read_time(word, &parsed)) {
-        return drs_words_refuse(cmd, word, "a time is digits with ms, s, min, "
+        return drs_words_refuse(cmd, word,
+                                "a time is digits with ms, s, min, "
                                 "h or d, up to 36500d, for example 500ms or "
                                 "30min");
     }
     if (parsed < least) {
-        return drs_words_refuse(cmd, word, least < APR_USEC_PER_SEC
-                                ? "the least is 1ms" : "the least is 1s");
+        return drs_words_refuse(cmd, word,
+                                least < APR_USEC_PER_SEC ? "the least is 1ms"
+                                                         : "the least is 1s");
     }
     *time = parsed;
     return NULL;
 }
 
 const char *drs_words_number(const cmd_parms *cmd, const char *word,
-                                apr_int64_t least, apr_int64_t most,
-                                apr_int64_t *n)
+                             apr_int64_t least, apr_int64_t most,
+                             apr_int64_t *n)
 {
     char *end = NULL;
     apr_int64_t parsed = -1;
@@ -88,10 +91,12 @@ const char *drs_words_number(const cmd_parms *cmd, const char *word,
     if (apr_isdigit(*word)) parsed = apr_strtoi64(word, &end, 10);
     if (end == NULL || *end != '\0' || strlen(word) > 18 || parsed < least ||
         parsed > most) {
-        return drs_words_refuse(cmd, word,
-                        apr_psprintf(cmd->pool,
-                                     "a whole number from %" APR_INT64_T_FMT
-                                     " to %" APR_INT64_T_FMT, least, most));
+        return drs_words_refuse(
+            cmd, word,
+            apr_psprintf(cmd->pool,
+                         "a whole number from %" APR_INT64_T_FMT
+                         " to %" APR_INT64_T_FMT,
+                         least, most));
     }
     *n = parsed;
     return NULL;
@@ -108,7 +113,7 @@ const char *drs_words_value(const char *word, const char *name)
 }
 
 const char *drs_words_size(const cmd_parms *cmd, const char *word,
-                              apr_int64_t *size)
+                           apr_int64_t *size)
 {
     char *end = NULL;
     apr_int64_t n = -1;
@@ -171,8 +176,7 @@ const char *drs_words_file(const cmd_parms *cmd, const char *path,
     path = ap_server_root_relative(cmd->temp_pool, path);
     if (path == NULL) return "the path is not valid";
     /* Before it is opened: a pipe would hold up httpd for ever. */
-    rv = apr_stat(&info, path, APR_FINFO_TYPE | APR_FINFO_PROT,
-                  cmd->temp_pool);
+    rv = apr_stat(&info, path, APR_FINFO_TYPE | APR_FINFO_PROT, cmd->temp_pool);
     if (rv == APR_SUCCESS && info.filetype != APR_REG) {
         return "it is no plain file";
     }
@@ -232,7 +236,8 @@ static const char *end_command(apr_proc_t *proc, apr_time_t end)
         apr_sleep(5 * 1000);
     }
     return rv == APR_CHILD_DONE && how == APR_PROC_EXIT && code == 0
-           ? NULL : "the command failed";
+               ? NULL
+               : "the command failed";
 }
 
 static apr_status_t start_command(apr_proc_t *proc, const char *command,
@@ -246,8 +251,8 @@ static apr_status_t start_command(apr_proc_t *proc, const char *command,
     if (rv == APR_SUCCESS && argv[0] == NULL) rv = APR_ENOENT;
     if (rv == APR_SUCCESS) rv = apr_procattr_create(&attr, p);
     if (rv == APR_SUCCESS) {
-        rv = apr_procattr_io_set(attr, APR_NO_FILE, APR_FULL_BLOCK,
-                                 APR_NO_PIPE);
+        rv =
+            apr_procattr_io_set(attr, APR_NO_FILE, APR_FULL_BLOCK, APR_NO_PIPE);
     }
     if (rv == APR_SUCCESS) {
         rv = apr_procattr_cmdtype_set(attr, APR_PROGRAM_PATH);
@@ -255,8 +260,8 @@ static apr_status_t start_command(apr_proc_t *proc, const char *command,
     /* Here and not in the child, where nobody would hear of it. */
     if (rv == APR_SUCCESS) rv = apr_procattr_error_check_set(attr, 1);
     if (rv != APR_SUCCESS) return rv;
-    return apr_proc_create(proc, argv[0], (const char *const *)argv, NULL,
-                           attr, p);
+    return apr_proc_create(proc, argv[0], (const char *const *)argv, NULL, attr,
+                           p);
 }
 
 const char *drs_words_exec(const cmd_parms *cmd, const char *command,
@@ -276,8 +281,7 @@ const char *drs_words_exec(const cmd_parms *cmd, const char *command,
     rv = read_all(&proc, line, &len, end);
     why = end_command(&proc, APR_STATUS_IS_EOF(rv) ? end : 0);
     apr_file_close(proc.out);
-    return why != NULL ? why : take_line(cmd, line, len, "the command",
-                                         secret);
+    return why != NULL ? why : take_line(cmd, line, len, "the command", secret);
 }
 
 static const char *set_same_site(const cmd_parms *cmd, const char *value,
@@ -322,7 +326,7 @@ static const char *set_http_only(const cmd_parms *cmd, const char *value,
 }
 
 const char *drs_words_cookie(const cmd_parms *cmd, const char *word,
-                                 drs_cookie_t *cookie)
+                             drs_cookie_t *cookie)
 {
     const char *value;
 
@@ -350,8 +354,9 @@ const char *drs_words_cookie(const cmd_parms *cmd, const char *word,
         cookie->partitioned = 1;
     }
     else {
-        return drs_words_refuse(cmd, word, "Path=, Domain=, SameSite=, Secure=, "
-                        "HttpOnly=, Max-Age= or Partitioned");
+        return drs_words_refuse(cmd, word,
+                                "Path=, Domain=, SameSite=, Secure=, "
+                                "HttpOnly=, Max-Age= or Partitioned");
     }
     return NULL;
 }

@@ -74,8 +74,8 @@ static void put_escape(dump_t *dump, unsigned char c)
         put(dump, escape, 2);
         return;
     }
-    put(dump, escape, (apr_size_t)snprintf(escape, sizeof(escape), "\\u%04x",
-                                           c));
+    put(dump, escape,
+        (apr_size_t)snprintf(escape, sizeof(escape), "\\u%04x", c));
 }
 
 static int dump_text(dump_t *dump, const char *text, apr_size_t len)
@@ -138,9 +138,9 @@ static int dump_number(dump_t *dump, int index)
     if (!lua_isinteger(dump->L, index)) {
         return dump_float(dump, (double)lua_tonumber(dump->L, index));
     }
-    put(dump, text, (apr_size_t)snprintf(text, sizeof(text), "%lld",
-                                         (long long)lua_tointeger(dump->L,
-                                                                  index)));
+    put(dump, text,
+        (apr_size_t)snprintf(text, sizeof(text), "%lld",
+                             (long long)lua_tointeger(dump->L, index)));
     return 1;
 }
 

@@ -30,7 +30,7 @@ typedef struct guest_t {
     apr_pool_t *pool;    /* of the initial request, which owns the session */
     apr_pool_t *scratch; /* cleared by each verb: an error clears nothing */
     handle_t *first;
-    int over;            /* its cleanup has run */
+    int over; /* its cleanup has run */
 } guest_t;
 
 struct handle_t {
@@ -118,8 +118,9 @@ int drs_lua_handle_open(struct lua_State *L)
     handle_t *handle;
 
     if (guest == NULL || guest->over) {
-        return drs_lua_handle_raise(L, "stale", "this request is over, or "
-                                                "not the one being served");
+        return drs_lua_handle_raise(L, "stale",
+                                    "this request is over, or "
+                                    "not the one being served");
     }
     drs_lua_handle_check(L, &use, use.api->open(*box, &use.session));
     handle = lua_newuserdata(L, sizeof(*handle));
@@ -145,8 +146,9 @@ void drs_lua_handle_use(struct lua_State *L, drs_lua_use_t *use)
     pthread_mutex_unlock(&lock);
 
     if (scratch == NULL) {
-        drs_lua_handle_raise(L, "stale", "the request of this session is "
-                                         "over; open one for each request");
+        drs_lua_handle_raise(L, "stale",
+                             "the request of this session is "
+                             "over; open one for each request");
     }
     apr_pool_clear(scratch);
     use->api = handle->api;

@@ -264,8 +264,8 @@ static int load_value(load_t *load)
     }
 }
 
-apr_status_t drs_lua_load(struct lua_State *L, const char *json,
-                          apr_size_t len, const char **why, apr_pool_t *p)
+apr_status_t drs_lua_load(struct lua_State *L, const char *json, apr_size_t len,
+                          const char **why, apr_pool_t *p)
 {
     load_t load = { L, p, json, json + len, NO_JSON, 0 };
     int done = load_value(&load);

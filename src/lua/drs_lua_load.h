@@ -29,8 +29,7 @@ struct lua_State;
  *         surrogate, a number beyond a double, deeper than DRS_LUA_DEPTH
  * Source: RFC 8259; `loads` of drsession.py.
  */
-apr_status_t drs_lua_load(struct lua_State *L, const char *json,
-                          apr_size_t len, const char **why,
-                          apr_pool_t *p) DRS_MUST_CHECK;
+apr_status_t drs_lua_load(struct lua_State *L, const char *json, apr_size_t len,
+                          const char **why, apr_pool_t *p) DRS_MUST_CHECK;
 
 #endif

@@ -52,8 +52,8 @@ static text_t check_value(lua_State *L, const drs_lua_use_t *use, int index)
     return text;
 }
 
-static void push_value(lua_State *L, const drs_lua_use_t *use,
-                       const char *json, apr_size_t len)
+static void push_value(lua_State *L, const drs_lua_use_t *use, const char *json,
+                       apr_size_t len)
 {
     const char *why = NULL;
 
@@ -66,8 +66,7 @@ static void push_value(lua_State *L, const drs_lua_use_t *use,
 }
 
 /* Push true or false for a status that is an answer; raise for others. */
-static int push_answer(lua_State *L, const drs_lua_use_t *use,
-                       apr_status_t rv)
+static int push_answer(lua_State *L, const drs_lua_use_t *use, apr_status_t rv)
 {
     drs_lua_handle_check(L, use, rv);
     lua_pushboolean(L, rv == APR_SUCCESS);
@@ -88,9 +87,8 @@ static int get(lua_State *L)
     fields = apr_palloc(use.p, (apr_size_t)n * sizeof(*fields));
     json = apr_pcalloc(use.p, (apr_size_t)n * sizeof(*json));
     for (i = 0; i < n; i++) fields[i] = check_field(L, i + 2);
-    drs_lua_handle_check(L, &use,
-                         use.api->get_many(use.session, fields, n, json,
-                                           use.p));
+    drs_lua_handle_check(
+        L, &use, use.api->get_many(use.session, fields, n, json, use.p));
     luaL_checkstack(L, n + 8, "too many fields");
     for (i = 0; i < n; i++) {
         push_value(L, &use, json[i], json[i] != NULL ? strlen(json[i]) : 0);
@@ -108,8 +106,8 @@ static int index_field(lua_State *L)
 
     drs_lua_handle_use(L, &use);
     field = check_field(L, 2);
-    drs_lua_handle_check(L, &use, use.api->get(use.session, field, &json,
-                                               &len, use.p));
+    drs_lua_handle_check(L, &use,
+                         use.api->get(use.session, field, &json, &len, use.p));
     push_value(L, &use, json, len);
     return 1;
 }
@@ -144,8 +142,8 @@ static int add(lua_State *L)
     drs_lua_handle_use(L, &use);
     field = check_field(L, 2);
     text = check_value(L, &use, 3);
-    return push_answer(L, &use, use.api->add(use.session, field, text.json,
-                                             text.len));
+    return push_answer(L, &use,
+                       use.api->add(use.session, field, text.json, text.len));
 }
 
 /* incr(s, field, by): by is 1 unless given. */
@@ -159,8 +157,7 @@ static int incr(lua_State *L)
     drs_lua_handle_use(L, &use);
     field = check_field(L, 2);
     by = luaL_optinteger(L, 3, 1);
-    drs_lua_handle_check(L, &use,
-                         use.api->incr(use.session, field, by, &now));
+    drs_lua_handle_check(L, &use, use.api->incr(use.session, field, by, &now));
     lua_pushinteger(L, now);
     return 1;
 }
@@ -170,8 +167,7 @@ static int has(lua_State *L)
     drs_lua_use_t use;
 
     drs_lua_handle_use(L, &use);
-    return push_answer(L, &use,
-                       use.api->has(use.session, check_field(L, 2)));
+    return push_answer(L, &use, use.api->has(use.session, check_field(L, 2)));
 }
 
 static int del(lua_State *L)
@@ -179,8 +175,7 @@ static int del(lua_State *L)
     drs_lua_use_t use;
 
     drs_lua_handle_use(L, &use);
-    return push_answer(L, &use,
-                       use.api->del(use.session, check_field(L, 2)));
+    return push_answer(L, &use, use.api->del(use.session, check_field(L, 2)));
 }
 
 static int pop(lua_State *L)
@@ -192,15 +187,14 @@ static int pop(lua_State *L)
 
     drs_lua_handle_use(L, &use);
     field = check_field(L, 2);
-    drs_lua_handle_check(L, &use, use.api->pop(use.session, field, &json,
-                                               &len, use.p));
+    drs_lua_handle_check(L, &use,
+                         use.api->pop(use.session, field, &json, &len, use.p));
     push_value(L, &use, json, len);
     return 1;
 }
 
 static void collect_writes(lua_State *L, const drs_lua_use_t *use,
-                           apr_array_header_t *fields,
-                           apr_array_header_t *json)
+                           apr_array_header_t *fields, apr_array_header_t *json)
 {
     luaL_checktype(L, 2, LUA_TTABLE);
     for (lua_pushnil(L); lua_next(L, 2) != 0; lua_pop(L, 1)) {
@@ -253,8 +247,7 @@ static int keys(lua_State *L)
     int i;
 
     drs_lua_handle_use(L, &use);
-    drs_lua_handle_check(L, &use,
-                         use.api->keys(use.session, &names, use.p));
+    drs_lua_handle_check(L, &use, use.api->keys(use.session, &names, use.p));
     lua_createtable(L, names->nelts, 0);
     luaL_setmetatable(L, DRS_LUA_ARRAY);
     for (i = 0; i < names->nelts; i++) {
@@ -342,8 +335,8 @@ static int get_json(lua_State *L)
 
     drs_lua_handle_use(L, &use);
     field = check_field(L, 2);
-    drs_lua_handle_check(L, &use, use.api->get(use.session, field, &json,
-                                               &len, use.p));
+    drs_lua_handle_check(L, &use,
+                         use.api->get(use.session, field, &json, &len, use.p));
     if (json == NULL) lua_pushnil(L);
     else lua_pushlstring(L, json, len);
     return 1;
@@ -359,8 +352,7 @@ static int set_json(lua_State *L)
     drs_lua_handle_use(L, &use);
     field = check_field(L, 2);
     json = luaL_checklstring(L, 3, &len);
-    drs_lua_handle_check(L, &use,
-                         use.api->set(use.session, field, json, len));
+    drs_lua_handle_check(L, &use, use.api->set(use.session, field, json, len));
     return 0;
 }
 
@@ -390,11 +382,14 @@ static int object(lua_State *L)
 int luaopen_drsession(lua_State *L)
 {
     static const luaL_Reg metamethods[] = {
+        /* clang-format off */
         { "__index", index_field }, { "__newindex", set }, { "__len", count },
         { "__pairs", pairs }, { "__gc", drs_lua_handle_forget },
         { NULL, NULL }
+        /* clang-format on */
     };
     static const luaL_Reg functions[] = {
+        /* clang-format off */
         { "open", drs_lua_handle_open }, { "get", get }, { "set", set },
         { "add", add }, { "incr", incr }, { "has", has }, { "del", del },
         { "pop", pop }, { "update", update }, { "keys", keys },
@@ -402,6 +397,7 @@ int luaopen_drsession(lua_State *L)
         { "regenerate", regenerate }, { "id", id }, { "getjson", get_json },
         { "setjson", set_json }, { "array", array }, { "object", object },
         { NULL, NULL }
+        /* clang-format on */
     };
 
     luaL_newmetatable(L, DRS_LUA_ARRAY);

@@ -42,8 +42,8 @@ static void keep(void *bytes, block_t **list)
 }
 
 /* The name is APR's; libapr was not told to call its own. */
-__attribute__((visibility("default")))
-void *apr_palloc(apr_pool_t *p, apr_size_t size)
+__attribute__((visibility("default"))) void *apr_palloc(apr_pool_t *p,
+                                                        apr_size_t size)
 {
     static int inside;
     void *bytes = malloc(size > 0 ? size : 1);

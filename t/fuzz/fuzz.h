@@ -13,9 +13,9 @@
 #include <apr_pools.h>
 
 /** End the process unless something is true. */
-#define CLAIM(truth)                                                        \
-    do {                                                                    \
-        if (!(truth)) fuzz_refute(#truth, __FILE__, __LINE__);              \
+#define CLAIM(truth)                                                           \
+    do {                                                                       \
+        if (!(truth)) fuzz_refute(#truth, __FILE__, __LINE__);                 \
     } while (0)
 
 /**

@@ -14,9 +14,8 @@
 #include "drs_cookie.h"
 #include "drs_id.h"
 
-static const char *const names[] = {
-    "drsession", "__Host-drsession", "a", "sid"
-};
+static const char *const names[] = { "drsession", "__Host-drsession", "a",
+                                     "sid" };
 
 /* Pairs the slow way: a copy of each, cut at both sides, then compared. */
 typedef struct count_t {
@@ -54,8 +53,7 @@ static count_t count_pairs(const char *header, const char *name, int strict,
             if (first == NULL) first = equals;
             count.named++;
             count.same += strcmp(first, equals) == 0;
-            count.good += drs_id_is_wellformed(equals, strlen(equals),
-                                               strict);
+            count.good += drs_id_is_wellformed(equals, strlen(equals), strict);
         }
         copy = next;
     }
@@ -81,8 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CLAIM(id == NULL || drs_id_is_wellformed(id, strlen(id), strict));
     CLAIM(id == NULL ||
           strstr(header, apr_pstrcat(input.p, name, "=", id, NULL)) != NULL);
-    CLAIM(drs_cookie_find(NULL, name, strict, &id, input.p) ==
-          DRS_FOUND_NONE);
+    CLAIM(drs_cookie_find(NULL, name, strict, &id, input.p) == DRS_FOUND_NONE);
     fuzz_end();
     return 0;
 }

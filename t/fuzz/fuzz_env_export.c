@@ -44,8 +44,8 @@ static void check_shown(const char *bytes, size_t len, const char *text,
     const char *end = NULL;
     const char *string = NULL;
     const char *why = NULL;
-    apr_status_t rv = drs_json_scan(bytes, len, DRS_CODEC_DEPTH, &value, &end,
-                                    &why);
+    apr_status_t rv =
+        drs_json_scan(bytes, len, DRS_CODEC_DEPTH, &value, &end, &why);
 
     if (rv != APR_SUCCESS || drs_json_skip(end, bytes + len) != bytes + len) {
         value = bytes;

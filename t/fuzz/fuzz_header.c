@@ -16,12 +16,13 @@
 #include "drs_codec.h"
 #include "drs_header.h"
 
-static const char *const names[] = {
-    "set", "add", "incr", "delete", "regenerate", "destroy"
-};
+static const char *const names[] = { "set",    "add",        "incr",
+                                     "delete", "regenerate", "destroy" };
 static const drs_op_verb_t verbs[] = {
+    /* clang-format off */
     DRS_OP_SET, DRS_OP_ADD, DRS_OP_INCR, DRS_OP_DELETE, DRS_OP_REGENERATE,
     DRS_OP_DESTROY
+    /* clang-format on */
 };
 
 static const char *name_of(const drs_op_t *op)
@@ -94,8 +95,7 @@ static void check_again(const apr_array_header_t *ops, apr_pool_t *p)
 
     for (i = 0; i < ops->nelts; i++) {
         text = apr_pstrcat(p, text, i > 0 ? "," : "",
-                           write_op(&APR_ARRAY_IDX(ops, i, drs_op_t), p),
-                           NULL);
+                           write_op(&APR_ARRAY_IDX(ops, i, drs_op_t), p), NULL);
     }
     CLAIM(drs_header_parse(text, again, &why, p) == APR_SUCCESS);
     CLAIM(again->nelts == ops->nelts);

@@ -18,8 +18,9 @@
 static json_t *load(const char *json, size_t len)
 {
     if (memchr(json, '\0', len) != NULL) return NULL;
-    return json_loadb(json, len, JSON_DECODE_ANY | JSON_ALLOW_NUL |
-                      JSON_DECODE_INT_AS_REAL, NULL);
+    return json_loadb(
+        json, len, JSON_DECODE_ANY | JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL,
+        NULL);
 }
 
 static void check_string(const char *json, size_t len, const json_t *other,
@@ -138,8 +139,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     apr_pool_t *p = fuzz_begin();
     const char *text = (const char *)data;
     json_t *other = load(text, size);
-    json_t *exact = memchr(text, '\0', size) != NULL ? NULL
-                    : json_loadb(text, size, JSON_DECODE_ANY, NULL);
+    json_t *exact = memchr(text, '\0', size) != NULL
+                        ? NULL
+                        : json_loadb(text, size, JSON_DECODE_ANY, NULL);
 
     check_string(text, size, other, p);
     check_int(text, size, exact);

@@ -49,27 +49,26 @@ static int scan(const char *text, size_t size, const char **why)
 }
 
 /* The value alone is a value again, with nothing before or behind it. */
-static void check_codec(const char *text, size_t size, int valid,
-                        apr_pool_t *p)
+static void check_codec(const char *text, size_t size, int valid, apr_pool_t *p)
 {
     const char *stored = NULL;
     const char *again = NULL;
     const char *why = NULL;
     apr_size_t len = 0;
     apr_size_t again_len = 0;
-    apr_status_t rv = drs_codec_dump(&drs_codec_json, text, size, &stored,
-                                     &len, &why, p);
+    apr_status_t rv =
+        drs_codec_dump(&drs_codec_json, text, size, &stored, &len, &why, p);
 
     CLAIM((rv == APR_SUCCESS) == valid);
     if (!valid) {
         CLAIM(rv == DRS_EVALUE && stored == NULL && why != NULL);
         return;
     }
-    CLAIM(drs_codec_dump(&drs_codec_json, stored, len, &again, &again_len,
-                         &why, p) == APR_SUCCESS);
-    CLAIM(again == stored && again_len == len);
-    CLAIM(drs_codec_load(&drs_codec_json, stored, len, &again, NULL, &why,
+    CLAIM(drs_codec_dump(&drs_codec_json, stored, len, &again, &again_len, &why,
                          p) == APR_SUCCESS);
+    CLAIM(again == stored && again_len == len);
+    CLAIM(drs_codec_load(&drs_codec_json, stored, len, &again, NULL, &why, p) ==
+          APR_SUCCESS);
     CLAIM(again == stored);
 }
 
@@ -80,8 +79,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *why = NULL;
     json_error_t error;
     int valid = scan(text, size, &why);
-    json_t *other = json_loadb(text, size, JSON_DECODE_ANY | JSON_ALLOW_NUL |
-                               JSON_DECODE_INT_AS_REAL, &error);
+    json_t *other = json_loadb(
+        text, size, JSON_DECODE_ANY | JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL,
+        &error);
 
     if (valid) CLAIM(other != NULL || is_known_refusal(&error));
     /* jansson passes over a NUL behind a number. */

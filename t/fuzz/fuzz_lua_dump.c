@@ -131,8 +131,8 @@ static void check_json(lua_State *L, const char *json, apr_size_t len,
     apr_size_t stored_len = 0;
 
     CLAIM(strlen(json) == len);
-    CLAIM(drs_codec_dump(&drs_codec_json, json, len, &stored, &stored_len,
-                         &why, p) == APR_SUCCESS);
+    CLAIM(drs_codec_dump(&drs_codec_json, json, len, &stored, &stored_len, &why,
+                         p) == APR_SUCCESS);
     CLAIM(stored == json && stored_len == len);
     CLAIM(drs_lua_load(L, json, len, &why, p) == APR_SUCCESS);
     CLAIM(lua_same(L, 1, 2));

@@ -68,8 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     else {
         CLAIM(url->db >= 0);
         CLAIM(is_printable(url->name));
-        CLAIM(url->scheme == DRS_SCHEME_TCP ||
-              url->scheme == DRS_SCHEME_UNIX);
+        CLAIM(url->scheme == DRS_SCHEME_TCP || url->scheme == DRS_SCHEME_UNIX);
         if (url->scheme == DRS_SCHEME_UNIX) check_unix(url);
         else check_tcp(url, text);
     }

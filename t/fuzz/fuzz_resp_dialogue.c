@@ -29,8 +29,8 @@ typedef struct client_t {
     drs_session_t *session;
     drs_terms_t terms;
     int headers_out;
-    int announced;       /* in this turn */
-    const char *cookie;  /* NULL = none, or it was expired */
+    int announced;      /* in this turn */
+    const char *cookie; /* NULL = none, or it was expired */
 } client_t;
 
 typedef struct scene_t {
@@ -43,7 +43,7 @@ typedef struct scene_t {
 typedef struct turn_t {
     client_t *client;
     drs_session_t *session;
-    const char *text;     /* out of a read */
+    const char *text; /* out of a read */
     apr_pool_t *p;
 } turn_t;
 
@@ -116,8 +116,8 @@ static apr_status_t view(turn_t *turn)
     const char *fields[] = { "a", "b", "c" };
     const char *json[] = { NULL, NULL, NULL };
     int live = -1;
-    apr_status_t rv = drs_session_view(turn->session, fields, 3, json, NULL,
-                                       &live, turn->p);
+    apr_status_t rv =
+        drs_session_view(turn->session, fields, 3, json, NULL, &live, turn->p);
 
     CLAIM((rv == APR_SUCCESS) == (live != -1));
     if (rv == APR_SUCCESS) turn->text = json[2];
@@ -128,8 +128,7 @@ static apr_status_t look(turn_t *turn)
 {
     int live = -1;
 
-    return drs_session_view(turn->session, NULL, 0, NULL, NULL, &live,
-                            turn->p);
+    return drs_session_view(turn->session, NULL, 0, NULL, NULL, &live, turn->p);
 }
 
 static apr_status_t has(turn_t *turn)
@@ -184,17 +183,18 @@ static apr_status_t incr(turn_t *turn)
     apr_status_t rv = drs_session_incr(turn->session, "f", 1, &now);
 
     CLAIM(rv == APR_SUCCESS || now == -1);
-    CLAIM(rv != APR_SUCCESS || server_book.unknown ||
-          now == server_number());
+    CLAIM(rv != APR_SUCCESS || server_book.unknown || now == server_number());
     return rv;
 }
 
 static apr_status_t batch(turn_t *turn)
 {
     const drs_op_t ops[] = {
+        /* clang-format off */
         { DRS_OP_SET, "a", "1", 1 },
         { DRS_OP_INCR, "b", "2", 1 },
         { DRS_OP_REGENERATE, NULL, NULL, 0 }
+        /* clang-format on */
     };
 
     return drs_batch_run(turn->session, ops, 3);
@@ -203,8 +203,10 @@ static apr_status_t batch(turn_t *turn)
 static apr_status_t begin_anew(turn_t *turn)
 {
     const drs_op_t ops[] = {
+        /* clang-format off */
         { DRS_OP_DESTROY, NULL, NULL, 0 },
         { DRS_OP_ADD, "a", "1", 1 }
+        /* clang-format on */
     };
 
     return drs_batch_run(turn->session, ops, 2);
@@ -234,9 +236,11 @@ static apr_status_t regenerate(turn_t *turn)
 enum { READS = 9, FIRM = 15, VERBS = 19 };
 
 static verb_t *const verbs[VERBS] = {
+    /* clang-format off */
     get, get_string, get_int, view, look, has, count, keys, all,
     set, update, add, incr, batch, begin_anew,
     del, pop, destroy, regenerate
+    /* clang-format on */
 };
 
 static void check_read(apr_status_t rv)
@@ -279,13 +283,12 @@ static void check_client(const client_t *client, apr_status_t rv)
     const char *id = drs_session_id(client->session);
 
     CLAIM(client->announced <= 1);
-    CLAIM(client->announced == 0 || (rv == APR_SUCCESS &&
-                                     !client->headers_out));
+    CLAIM(client->announced == 0 ||
+          (rv == APR_SUCCESS && !client->headers_out));
     CLAIM(client->announced == 0 || client->cookie == NULL ||
           strcmp(client->cookie, id) == 0);
     CLAIM((id == NULL) == (drs_session_key(client->session) == NULL));
-    CLAIM(id == NULL ||
-          strcmp(drs_session_key(client->session) + 2, id) == 0);
+    CLAIM(id == NULL || strcmp(drs_session_key(client->session) + 2, id) == 0);
 }
 
 static void set_mood(fuzz_input_t *input, unsigned int choice)
@@ -332,10 +335,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     fuzz_input_t input = fuzz_open(data, size);
     drs_url_t url = { DRS_SCHEME_UNIX, 0, 0, NULL, "/r", NULL, NULL, "here" };
-    drs_route_conf_t conf = {
-        { &url, NULL, NULL, APR_USEC_PER_SEC },
-        { 1, CONNECTIONS, apr_time_from_sec(60), 100000 }
-    };
+    drs_route_conf_t conf = { { &url, NULL, NULL, APR_USEC_PER_SEC },
+                              { 1, CONNECTIONS, apr_time_from_sec(60),
+                                100000 } };
     scene_t scene;
     int i;
 

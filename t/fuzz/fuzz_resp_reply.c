@@ -29,10 +29,12 @@ typedef struct kind_t {
 } kind_t;
 
 static const kind_t kinds[] = {
+    /* clang-format off */
     { REDIS_REPLY_STRING, 0 },
     { REDIS_REPLY_ARRAY, 2 },
     { REDIS_REPLY_INTEGER, 0 },
     { 0, 0 }
+    /* clang-format on */
 };
 
 typedef struct server_t {
@@ -56,7 +58,7 @@ static void serve(void *baton, int fd, const char *bytes, size_t len)
 
 static int is_fit(const resp_t *reply, const kind_t *kind)
 {
-    int type = reply->mark == '+' ? REDIS_REPLY_STATUS
+    int type = reply->mark == '+'   ? REDIS_REPLY_STATUS
                : reply->mark == ':' ? REDIS_REPLY_INTEGER
                : reply->mark == '*' ? REDIS_REPLY_ARRAY
                                     : REDIS_REPLY_STRING;

@@ -71,6 +71,7 @@ static void put_part(parts_t *parts, const char *name, const char *value)
         const char **to;
         int valued;
     } known[] = {
+        /* clang-format off */
         { "Path", &parts->path, 1 },
         { "Domain", &parts->domain, 1 },
         { "Max-Age", &parts->max_age, 1 },
@@ -79,6 +80,7 @@ static void put_part(parts_t *parts, const char *name, const char *value)
         { "Secure", &parts->secure, 0 },
         { "HttpOnly", &parts->http_only, 0 },
         { "Partitioned", &parts->partitioned, 0 }
+        /* clang-format on */
     };
     size_t i;
 
@@ -110,10 +112,11 @@ static void read_line(const char *line, parts_t *parts, apr_pool_t *p)
         CLAIM(end > line && is_attribute(line, end));
         equals = memchr(line, '=', (size_t)(end - line));
         put_part(parts,
-                 apr_pstrmemdup(p, line, (size_t)((equals != NULL ? equals
-                                                   : end) - line)),
+                 apr_pstrmemdup(
+                     p, line, (size_t)((equals != NULL ? equals : end) - line)),
                  equals == NULL ? NULL
-                 : apr_pstrmemdup(p, equals + 1, (size_t)(end - equals - 1)));
+                                : apr_pstrmemdup(p, equals + 1,
+                                                 (size_t)(end - equals - 1)));
     }
 }
 
@@ -174,9 +177,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const char longest[] =
         "Aa0-_Aa0-_Aa0-_Aa0-_Aa0-_Aa0-_Aa0-_Aa0-_Aa0-_Aa0-_Aa0-_Aa0-_Aa0-"
         "_Aa0-_Aa0-_Aa0-_Aa0-_Aa0-_Aa0-_Aa0-_Aa0-_Aa0-_Aa0-_Aa0-_Aa0-_Aa0";
-    static const drs_secure_t secures[] = {
-        DRS_SECURE_AUTO, DRS_SECURE_ON, DRS_SECURE_OFF, DRS_SECURE_ON
-    };
+    static const drs_secure_t secures[] = { DRS_SECURE_AUTO, DRS_SECURE_ON,
+                                            DRS_SECURE_OFF, DRS_SECURE_ON };
     fuzz_input_t input = fuzz_open(data, size);
     unsigned int choice = fuzz_byte(&input);
     drs_cookie_t cookie;

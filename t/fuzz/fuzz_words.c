@@ -35,8 +35,7 @@ static void check_sentence(const char *why, const char *word)
 {
     CLAIM(strncmp(why, "DRSessionX: '", 13) == 0);
     CLAIM(strncmp(why + 13, word, strlen(word)) == 0);
-    CLAIM(strncmp(why + 13 + strlen(word), "' is not allowed here; ", 23) ==
-          0);
+    CLAIM(strncmp(why + 13 + strlen(word), "' is not allowed here; ", 23) == 0);
 }
 
 /* us of a unit; 0 = there is none of this name. */

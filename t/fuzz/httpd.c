@@ -36,8 +36,8 @@ char *ap_server_root_relative(apr_pool_t *p, const char *file)
 }
 
 void ap_log_error_(const char *file, int line, int module_index, int level,
-                   apr_status_t status, const server_rec *s,
-                   const char *format, ...)
+                   apr_status_t status, const server_rec *s, const char *format,
+                   ...)
 {
     (void)file;
     (void)line;

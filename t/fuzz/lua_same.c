@@ -57,8 +57,7 @@ static int is_array(lua_State *L, int table)
         marked = lua_rawequal(L, -1, -2);
         lua_pop(L, 2);
     }
-    return marked || lua_rawgeti(L, table, 1) != LUA_TNIL ||
-           (lua_pop(L, 1), 0);
+    return marked || lua_rawgeti(L, table, 1) != LUA_TNIL || (lua_pop(L, 1), 0);
 }
 
 static int is_same_table(lua_State *L, int a, int b)

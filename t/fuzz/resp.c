@@ -24,8 +24,8 @@ static const char *find_line(const char *at, const char *end)
 static int read_integer(const char *at, const char *end, long long *n)
 {
     int negative = at < end && *at == '-';
-    unsigned long long most = (unsigned long long)LLONG_MAX +
-                              (unsigned long long)negative;
+    unsigned long long most =
+        (unsigned long long)LLONG_MAX + (unsigned long long)negative;
     unsigned long long sum = 0;
 
     if (negative) at++;
@@ -93,7 +93,7 @@ static int is_same(const resp_t *said, const char *text,
         return reply->type == REDIS_REPLY_ARRAY &&
                reply->elements == (size_t)said->n;
     }
-    if (reply->type != (said->mark == '+' ? REDIS_REPLY_STATUS
+    if (reply->type != (said->mark == '+'   ? REDIS_REPLY_STATUS
                         : said->mark == '-' ? REDIS_REPLY_ERROR
                                             : REDIS_REPLY_STRING)) {
         return 0;
@@ -103,8 +103,7 @@ static int is_same(const resp_t *said, const char *text,
            memcmp(text + reply->len, "\r\n", 2) == 0;
 }
 
-const char *resp_match(const char *at, const char *end,
-                       const redisReply *reply)
+const char *resp_match(const char *at, const char *end, const redisReply *reply)
 {
     long long room = RESP_ELEMENTS_MAX;
     resp_t said;

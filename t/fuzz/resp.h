@@ -14,7 +14,7 @@ enum { RESP_ELEMENTS_MAX = 4096, RESP_DEPTH_MAX = 2 };
 
 /** A reply that was read. */
 typedef struct resp_t {
-    char mark;   /* one of + - : $ * */
+    char mark; /* one of + - : $ * */
     int is_nil;
     long long n; /* the integer, the bytes or the elements */
 } resp_t;

@@ -19,8 +19,18 @@ enum { FIRST = 10000 };
 
 /* What is done with a command. */
 enum plan_t {
-    PLAN_ANSWER, PLAN_ABSENT, PLAN_REFUSE, PLAN_ERROR, PLAN_RAW, PLAN_SILENT,
-    PLAN_LATE, PLAN_TWICE, PLAN_PART, PLAN_CLOSE, PLAN_RESET, PLAN_AFTER,
+    PLAN_ANSWER,
+    PLAN_ABSENT,
+    PLAN_REFUSE,
+    PLAN_ERROR,
+    PLAN_RAW,
+    PLAN_SILENT,
+    PLAN_LATE,
+    PLAN_TWICE,
+    PLAN_PART,
+    PLAN_CLOSE,
+    PLAN_RESET,
+    PLAN_AFTER,
     PLANS
 };
 
@@ -51,8 +61,8 @@ static int number;
 
 static const char *bulk(const char *text)
 {
-    return apr_psprintf(plans->p, "$%lu\r\n%s\r\n",
-                        (unsigned long)strlen(text), text);
+    return apr_psprintf(plans->p, "$%lu\r\n%s\r\n", (unsigned long)strlen(text),
+                        text);
 }
 
 static const char *value(void)
@@ -149,8 +159,7 @@ static const char *execute(line_t *line, int *effect)
     if (!multi) return "-ERR EXEC without MULTI\r\n";
     if (aborted) return "-EXECABORT Transaction discarded\r\n";
     for (i = 0; i < line->n; i++) {
-        text = apr_pstrcat(plans->p, text, run(&line->queue[i], effect),
-                           NULL);
+        text = apr_pstrcat(plans->p, text, run(&line->queue[i], effect), NULL);
     }
     return text;
 }
@@ -173,11 +182,13 @@ static const char *answer(line_t *line, const command_t *command, int *effect)
 static const char *refuse(line_t *line, const command_t *command, int error)
 {
     static const char *const refusals[] = {
+        /* clang-format off */
         "READONLY You", "NOAUTH Authentication", "MASTERDOWN Link",
         "ERR max number of clients reached", "LOADING Redis", "OOM command",
         "NOPERM this", "WRONGPASS invalid", "NOREPLICAS Not", "MISCONF Redis",
         "BUSY Redis", "MOVED 1 a:1", "ASK 1 a:1", "CLUSTERDOWN Hash",
         "TRYAGAIN Multiple", "EXECABORT Transaction"
+        /* clang-format on */
     };
     static const char *const errors[] = {
         "NOSCRIPT No matching script", "WRONGTYPE Operation",
@@ -192,8 +203,7 @@ static const char *refuse(line_t *line, const command_t *command, int error)
                         error ? errors[which % 5] : refusals[which % 16]);
 }
 
-static void say(int fd, const char *text, size_t len,
-                apr_interval_time_t delay)
+static void say(int fd, const char *text, size_t len, apr_interval_time_t delay)
 {
     wire_say(fd, text, len, delay);
 }
@@ -289,8 +299,8 @@ static const char *read_command(const char *at, const char *end,
     for (command->argc = 0; command->argc < n; command->argc++) {
         at = at < end ? read_count(at, end, '$', &len) : NULL;
         if (at == NULL || end - at < len + 2) return NULL;
-        command->argv[command->argc] = apr_pstrmemdup(plans->p, at,
-                                                      (size_t)len);
+        command->argv[command->argc] =
+            apr_pstrmemdup(plans->p, at, (size_t)len);
         at += len + 2;
     }
     return at;

@@ -23,7 +23,7 @@ typedef struct piece_t {
 
 typedef struct line_t {
     int open;
-    int read_turn;     /* of the last byte that was read; -1 = none */
+    int read_turn; /* of the last byte that was read; -1 = none */
     int hung_up;
     int error;
     int first;
@@ -40,8 +40,7 @@ static int mixed;
 
 int __wrap_socket(int family, int type, int protocol);
 int __wrap_connect(int fd, const struct sockaddr *to, socklen_t len);
-int __wrap_getsockopt(int fd, int level, int name, void *value,
-                      socklen_t *len);
+int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
 int __wrap_close(int fd);
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags);
 ssize_t __wrap_recv(int fd, void *to, size_t len, int flags);
@@ -72,8 +71,7 @@ static line_t *line_of(int fd)
     return line;
 }
 
-void wire_say(int fd, const char *bytes, size_t len,
-              apr_interval_time_t delay)
+void wire_say(int fd, const char *bytes, size_t len, apr_interval_time_t delay)
 {
     line_t *line = line_of(fd);
     piece_t *piece = &line->pieces[line->n];
@@ -135,8 +133,7 @@ int __wrap_connect(int fd, const struct sockaddr *to, socklen_t len)
     return wire_mood.refuse != 0 ? fail(wire_mood.refuse) : 0;
 }
 
-int __wrap_getsockopt(int fd, int level, int name, void *value,
-                      socklen_t *len)
+int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 {
     int none = 0;
 
@@ -215,8 +212,8 @@ int __wrap_ppoll(struct pollfd *one, nfds_t n, const struct timespec *time,
                  const sigset_t *mask)
 {
     const line_t *line = line_of(one->fd);
-    apr_interval_time_t until = now + time->tv_sec * APR_USEC_PER_SEC +
-                                time->tv_nsec / 1000;
+    apr_interval_time_t until =
+        now + time->tv_sec * APR_USEC_PER_SEC + time->tv_nsec / 1000;
     apr_interval_time_t at = now;
 
     (void)n;

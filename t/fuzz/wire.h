@@ -48,8 +48,7 @@ void wire_sleep(apr_interval_time_t us);
  * @param len   how many
  * @param delay us from now
  */
-void wire_say(int fd, const char *bytes, size_t len,
-              apr_interval_time_t delay);
+void wire_say(int fd, const char *bytes, size_t len, apr_interval_time_t delay);
 
 /**
  * Let the server close when all it said has been read.

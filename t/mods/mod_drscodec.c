@@ -46,9 +46,8 @@ static apr_status_t rot_loads(const char *stored, apr_size_t len,
     char *text = apr_palloc(p, len / 2 + 1);
     apr_size_t got = 0;
 
-    if (len % 2 != 0
-        || apr_unescape_hex(text, stored, (apr_ssize_t)len, 0, &got)
-           != APR_SUCCESS) {
+    if (len % 2 != 0 || apr_unescape_hex(text, stored, (apr_ssize_t)len, 0,
+                                         &got) != APR_SUCCESS) {
         *why = "rot: the stored value is not hex";
         return APR_EGENERAL;
     }
@@ -60,8 +59,7 @@ static apr_status_t rot_loads(const char *stored, apr_size_t len,
 }
 
 static apr_status_t refuse(const char *in, apr_size_t len, const char **out,
-                           apr_size_t *out_len, const char **why,
-                           apr_pool_t *p)
+                           apr_size_t *out_len, const char **why, apr_pool_t *p)
 {
     (void)in;
     (void)len;
@@ -83,12 +81,5 @@ static void register_codecs(apr_pool_t *p)
 }
 
 module AP_MODULE_DECLARE_DATA drscodec_module = {
-    STANDARD20_MODULE_STUFF,
-    NULL,
-    NULL,
-    NULL,
-    NULL,
-    NULL,
-    register_codecs,
-    0
+    STANDARD20_MODULE_STUFF, NULL, NULL, NULL, NULL, NULL, register_codecs, 0
 };

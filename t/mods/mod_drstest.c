@@ -32,9 +32,9 @@ typedef struct job_t {
     request_rec *r;
     const drs_api_t *api;
     drs_session_t *session;
-    char *args;          /* what is left of the line */
-    const char *out;     /* the answer behind the status word, or NULL */
-    apr_size_t out_len;  /* bytes */
+    char *args;         /* what is left of the line */
+    const char *out;    /* the answer behind the status word, or NULL */
+    apr_size_t out_len; /* bytes */
 } job_t;
 
 typedef struct verb_t {
@@ -177,8 +177,8 @@ static apr_status_t run_get(job_t *job)
 {
     const char *json = NULL;
     apr_size_t len = 0;
-    apr_status_t rv = job->api->get(job->session, take_field(job), &json,
-                                    &len, job->r->pool);
+    apr_status_t rv =
+        job->api->get(job->session, take_field(job), &json, &len, job->r->pool);
 
     return answer(job, rv, json, len);
 }
@@ -188,8 +188,7 @@ static apr_status_t run_hex_get(job_t *job)
     apr_status_t rv = run_get(job);
 
     if (rv == APR_SUCCESS) {
-        job->out = apr_pescape_hex(job->r->pool, job->out,
-                                   job->out_len, 0);
+        job->out = apr_pescape_hex(job->r->pool, job->out, job->out_len, 0);
         job->out_len *= 2;
     }
     return rv;
@@ -198,8 +197,8 @@ static apr_status_t run_hex_get(job_t *job)
 static apr_status_t run_get_string(job_t *job)
 {
     const char *text = NULL;
-    apr_status_t rv = job->api->get_string(job->session, take_field(job),
-                                           &text, job->r->pool);
+    apr_status_t rv = job->api->get_string(job->session, take_field(job), &text,
+                                           job->r->pool);
 
     return rv == APR_SUCCESS ? answer_text(job, text) : rv;
 }
@@ -207,8 +206,7 @@ static apr_status_t run_get_string(job_t *job)
 static apr_status_t answer_number(job_t *job, apr_status_t rv, apr_int64_t n)
 {
     if (rv != APR_SUCCESS) return rv;
-    return answer_text(job, apr_psprintf(job->r->pool,
-                                         "%" APR_INT64_T_FMT, n));
+    return answer_text(job, apr_psprintf(job->r->pool, "%" APR_INT64_T_FMT, n));
 }
 
 static apr_status_t run_get_int(job_t *job)
@@ -227,20 +225,20 @@ static const char *join(job_t *job, const char *const *items, int n)
     int i;
 
     for (i = 0; i < n; i++) {
-        APR_ARRAY_PUSH(list, const char *) = items[i] == NULL
-            ? ABSENT : encode(p, items[i], strlen(items[i]));
+        APR_ARRAY_PUSH(list, const char *) =
+            items[i] == NULL ? ABSENT : encode(p, items[i], strlen(items[i]));
     }
     return apr_array_pstrcat(p, list, '\t');
 }
 
 static apr_status_t run_get_many(job_t *job)
 {
-    const char **fields = apr_pcalloc(job->r->pool,
-                                      WORDS_MAX * sizeof(*fields));
+    const char **fields =
+        apr_pcalloc(job->r->pool, WORDS_MAX * sizeof(*fields));
     const char **json = apr_pcalloc(job->r->pool, WORDS_MAX * sizeof(*json));
     int n = take_fields(job, fields);
-    apr_status_t rv = job->api->get_many(job->session, fields, n, json,
-                                         job->r->pool);
+    apr_status_t rv =
+        job->api->get_many(job->session, fields, n, json, job->r->pool);
 
     return rv == APR_SUCCESS ? answer_text(job, join(job, json, n)) : rv;
 }
@@ -261,8 +259,8 @@ static apr_status_t run_sethex(job_t *job)
     const char *hex = take_rest(job, &len);
     char *bytes = apr_palloc(job->r->pool, len / 2 + 1);
 
-    if (apr_unescape_hex(bytes, hex, (apr_ssize_t)len, 0, &len)
-        != APR_SUCCESS) {
+    if (apr_unescape_hex(bytes, hex, (apr_ssize_t)len, 0, &len) !=
+        APR_SUCCESS) {
         return APR_EINVAL;
     }
     return job->api->set(job->session, field, bytes, len);
@@ -340,8 +338,8 @@ static apr_status_t run_pop(job_t *job)
 {
     const char *json = NULL;
     apr_size_t len = 0;
-    apr_status_t rv = job->api->pop(job->session, take_field(job), &json,
-                                    &len, job->r->pool);
+    apr_status_t rv =
+        job->api->pop(job->session, take_field(job), &json, &len, job->r->pool);
 
     return answer(job, rv, json, len);
 }
@@ -369,8 +367,8 @@ static apr_status_t run_keys(job_t *job)
 
     if (rv != APR_SUCCESS) return rv;
     qsort(fields->elts, (size_t)fields->nelts, sizeof(const char *), compare);
-    return answer_text(job, join(job, (const char *const *)fields->elts,
-                                 fields->nelts));
+    return answer_text(
+        job, join(job, (const char *const *)fields->elts, fields->nelts));
 }
 
 static apr_status_t run_all(job_t *job)
@@ -417,6 +415,7 @@ static apr_status_t run_flush(job_t *job)
 }
 
 static const verb_t verbs[] = {
+    /* clang-format off */
     { "open", run_open }, { "id", run_id }, { "key", run_key },
     { "is_bound", run_is_bound }, { "get", run_get },
     { "hex-get", run_hex_get }, { "get_string", run_get_string },
@@ -428,6 +427,7 @@ static const verb_t verbs[] = {
     { "count", run_count }, { "keys", run_keys }, { "all", run_all },
     { "destroy", run_destroy }, { "regenerate", run_regenerate },
     { "error", run_error }, { "sleep", run_sleep }, { "flush", run_flush },
+    /* clang-format on */
 };
 
 /* Lines in, lines out. */
@@ -435,18 +435,30 @@ static const verb_t verbs[] = {
 static const char *word_of(apr_pool_t *p, apr_status_t rv)
 {
     switch (rv) {
-    case APR_SUCCESS: return "ok";
-    case APR_NOTFOUND: return "notfound";
-    case APR_EEXIST: return "exists";
-    case APR_ENOTIMPL: return "off";
-    case DRS_EDOWN: return "down";
-    case DRS_EUNSURE: return "unsure";
-    case DRS_EGONE: return "gone";
-    case DRS_EREPLY: return "reply";
-    case DRS_EVALUE: return "value";
-    case DRS_ESENT: return "sent";
-    case DRS_EREADONLY: return "readonly";
-    default: return apr_psprintf(p, "other:%d", rv);
+    case APR_SUCCESS:
+        return "ok";
+    case APR_NOTFOUND:
+        return "notfound";
+    case APR_EEXIST:
+        return "exists";
+    case APR_ENOTIMPL:
+        return "off";
+    case DRS_EDOWN:
+        return "down";
+    case DRS_EUNSURE:
+        return "unsure";
+    case DRS_EGONE:
+        return "gone";
+    case DRS_EREPLY:
+        return "reply";
+    case DRS_EVALUE:
+        return "value";
+    case DRS_ESENT:
+        return "sent";
+    case DRS_EREADONLY:
+        return "readonly";
+    default:
+        return apr_psprintf(p, "other:%d", rv);
     }
 }
 
@@ -489,8 +501,8 @@ static void run_line(job_t *job, char *line)
     ap_rputs(word_of(p, rv), job->r);
     if (job->out != NULL) {
         ap_rputs(" ", job->r);
-        ap_rputs(is_list(verb) ? job->out
-                               : encode(p, job->out, job->out_len), job->r);
+        ap_rputs(is_list(verb) ? job->out : encode(p, job->out, job->out_len),
+                 job->r);
     }
     ap_rputs("\n", job->r);
 }
@@ -505,8 +517,8 @@ static int read_body(request_rec *r, char **body)
     if (rv != OK) return rv;
     *body = apr_palloc(r->pool, room);
     if (ap_should_client_block(r)) {
-        while ((got = ap_get_client_block(r, *body + len,
-                                          room - len - 1)) > 0) {
+        while ((got = ap_get_client_block(r, *body + len, room - len - 1)) >
+               0) {
             len += (apr_size_t)got;
             if (len >= BODY_MAX) return HTTP_REQUEST_ENTITY_TOO_LARGE;
             if (room - len < 8192) {
@@ -537,8 +549,7 @@ static int handle(request_rec *r)
     if (rv != OK) return rv;
 
     job.r = r;
-    job.api = ap_lookup_provider(DRS_API_GROUP, DRS_API_NAME,
-                                 DRS_API_VERSION);
+    job.api = ap_lookup_provider(DRS_API_GROUP, DRS_API_NAME, DRS_API_VERSION);
     if (job.api == NULL) return HTTP_INTERNAL_SERVER_ERROR;
     ap_set_content_type(r, "text/plain");
     if (job.api->open(r, &job.session) != APR_SUCCESS) job.session = NULL;
@@ -554,12 +565,5 @@ static void register_hooks(apr_pool_t *p)
 }
 
 module AP_MODULE_DECLARE_DATA drstest_module = {
-    STANDARD20_MODULE_STUFF,
-    NULL,
-    NULL,
-    NULL,
-    NULL,
-    NULL,
-    register_hooks,
-    0
+    STANDARD20_MODULE_STUFF, NULL, NULL, NULL, NULL, NULL, register_hooks, 0
 };

@@ -194,8 +194,7 @@ static fake_heard_t *parse(connection_t *connection)
 static void write_down(fake_t *fake, fake_heard_t *heard)
 {
     pthread_mutex_lock(&fake->lock);
-    fake->log = grow(fake->log,
-                     ((size_t)fake->n_log + 1) * sizeof(*fake->log));
+    fake->log = grow(fake->log, ((size_t)fake->n_log + 1) * sizeof(*fake->log));
     fake->log[fake->n_log++] = heard;
     pthread_mutex_unlock(&fake->lock);
 }
@@ -388,8 +387,8 @@ static void bind_listener(fake_t *fake, int backlog)
     socklen_t len = address_of(fake, &to);
     int on = 1;
 
-    fake->listener = socket(fake->family, SOCK_STREAM | SOCK_CLOEXEC |
-                            SOCK_NONBLOCK, 0);
+    fake->listener =
+        socket(fake->family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fake->listener < 0) die("socket");
     if (fake->family == AF_UNIX) unlink(fake->path);
     setsockopt(fake->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
@@ -483,8 +482,8 @@ void fake_freeze(fake_t *fake)
     if (pipe(fake->stop) != 0) die("pipe");
     len = address_of(fake, &to);
     for (i = 0; i < CROWD; i++) {
-        fake->crowd[i] = socket(fake->family, SOCK_STREAM | SOCK_NONBLOCK |
-                                SOCK_CLOEXEC, 0);
+        fake->crowd[i] =
+            socket(fake->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         if (connect(fake->crowd[i], (struct sockaddr *)&to, len) != 0 &&
             errno != EINPROGRESS && errno != EAGAIN) {
             die("connect");
@@ -560,7 +559,6 @@ int fake_heard(fake_t *fake)
 {
     return look(fake, &fake->n_log);
 }
-
 
 const fake_heard_t *fake_command(fake_t *fake, int i)
 {

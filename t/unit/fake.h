@@ -37,7 +37,7 @@ typedef struct fake_heard_t {
     int argc;
     char **argv;
     size_t *lens;
-    char *text;     /* the arguments, a blank between them */
+    char *text; /* the arguments, a blank between them */
 } fake_heard_t;
 
 /** The server. */

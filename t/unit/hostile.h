@@ -17,12 +17,18 @@ typedef struct hostile_t {
     unsigned int times; /* how often, in a row; 0 = once */
 } hostile_t;
 
-#define HOSTILE(name, bytes) { name, bytes, sizeof(bytes) - 1, 0 }
-#define HOSTILE_OFTEN(name, bytes, times)                                   \
-    { name, bytes, sizeof(bytes) - 1, times }
+#define HOSTILE(name, bytes)                                                   \
+    {                                                                          \
+        name, bytes, sizeof(bytes) - 1, 0                                      \
+    }
+#define HOSTILE_OFTEN(name, bytes, times)                                      \
+    {                                                                          \
+        name, bytes, sizeof(bytes) - 1, times                                  \
+    }
 
 /** No answer to HGET, HMGET, HGETALL, a script or a transaction. */
 static const hostile_t hostile[] = {
+    /* clang-format off */
     /* no type */
     HOSTILE("an unknown type", "?x\r\n"),
     HOSTILE("a bare line", "OK\r\n"),
@@ -130,16 +136,19 @@ static const hostile_t hostile[] = {
     HOSTILE("queued", "+QUEUED\r\n"),
     HOSTILE("an array of arrays", "*2\r\n*0\r\n*0\r\n"),
     HOSTILE("a nil array", "*-1\r\n*-1\r\n"),
+    /* clang-format on */
 };
 
 /** Answers as they should be: one of each kind that verbs have. */
 static const char *const valid[] = {
+    /* clang-format off */
     "$3\r\n\"a\"\r\n", "$-1\r\n", ":0\r\n", ":1\r\n",
     ":9223372036854775807\r\n", "+OK\r\n", "-WRONGTYPE Operation\r\n",
     "-LOADING Redis is\r\n",
     "*2\r\n:1\r\n:1\r\n", "*2\r\n:0\r\n$2\r\n17\r\n", "*1\r\n:-1\r\n",
     "*4\r\n$1\r\na\r\n$1\r\n1\r\n$1\r\nb\r\n$4\r\nnull\r\n",
     "*2\r\n$1\r\n1\r\n$-1\r\n", "*0\r\n",
+    /* clang-format on */
 };
 
 #endif

@@ -6,8 +6,7 @@
 
 #include "drs_codec.h"
 
-const char request_client_id[] =
-    "AGqwXyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+const char request_client_id[] = "AGqwXyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
 
 static void be_used(void *baton)
 {
@@ -24,8 +23,7 @@ static void announce(void *baton, const char *id)
     request_t *request = baton;
 
     request->announced++;
-    apr_cpystrn(request->cookie, id != NULL ? id : "",
-                sizeof(request->cookie));
+    apr_cpystrn(request->cookie, id != NULL ? id : "", sizeof(request->cookie));
 }
 
 void request_begin(request_t *request, void **state, const char *id)
@@ -43,8 +41,8 @@ void request_begin(request_t *request, void **state, const char *id)
     request->terms.strict = 1;
     request->terms.touch = 1;
     fake_forget(rig->fake);
-    request->session = drs_session_create(drs_route_create(&rig->conf, rig->p),
-                                          2 * APR_USEC_PER_SEC, &host, id,
-                                          rig->p);
+    request->session =
+        drs_session_create(drs_route_create(&rig->conf, rig->p),
+                           2 * APR_USEC_PER_SEC, &host, id, rig->p);
     drs_session_agree(request->session, &request->terms);
 }

@@ -26,8 +26,8 @@
 #define MS 1000
 
 /** Give the next connection its script: acts in braces. */
-#define PLAY(fake, ...)                                                     \
-    fake_play(fake, (const fake_act_t[]){ __VA_ARGS__ },                    \
+#define PLAY(fake, ...)                                                        \
+    fake_play(fake, (const fake_act_t[]){ __VA_ARGS__ },                       \
               (int)COUNT(((const fake_act_t[]){ __VA_ARGS__ })))
 
 /** Bytes of answers; ms: time enough for anything, time that is waited for. */
@@ -108,7 +108,9 @@ drs_fate_t rig_ask(rig_t *rig, int n, int ms);
 int rig_sockets(const rig_t *rig, int *inherited);
 
 #define TCP(test) cmocka_unit_test_setup_teardown(test, rig_start, rig_stop)
-#define UNIX(test)                                                          \
-    { #test "_on_a_unix_socket", test, rig_start_unix, rig_stop, NULL }
+#define UNIX(test)                                                             \
+    {                                                                          \
+#test "_on_a_unix_socket", test, rig_start_unix, rig_stop, NULL        \
+    }
 
 #endif

@@ -37,6 +37,7 @@ static int drop_pool(void **state)
 
 /* RFC 8259 accepts each of these, and so does a store of JSON text. */
 static const char *const good[] = {
+    /* clang-format off */
     "null", "true", "false", "0", "-0", "1", "-1", "10", "9007199254740993",
     "9223372036854775807", "9223372036854775808", "-9223372036854775809",
     "123456789012345678901234567890123456789012345678901234567890",
@@ -57,9 +58,11 @@ static const char *const good[] = {
     "{}", "{ }", "{\"a\":1}", "{ \"a\" : 1 }", "{\"a\":1,\"b\":2}",
     "{\"a\":1,\"a\":2}", "{\"\":0}", "{\"a\":{\"b\":[{}]}}", "{\"\\u0000\":1}",
     "{\"a\":\"}\"}", "{\n\"a\":\n1\n}", "{\"\xc3\xa4\":1}",
+    /* clang-format on */
 };
 
 static const char *const bad[] = {
+    /* clang-format off */
     /* nothing, or too little */
     "", " ", "\n", "[", "]", "{", "}", "\"", "\"a", "\"\\", "\"\\\"", "[1",
     "[1,", "[1,2", "{\"a", "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":1,", "-",
@@ -91,11 +94,11 @@ static const char *const bad[] = {
     "{'a':1}", "{1:1}", "{\"a\",1}", "{\"a\" 1}", "{\"a\":}", "{\"a\"::1}",
     "{\"a\":1 \"b\":2}", "{\"a\":1;}", "{\"a\":1,,\"b\":2}", "{null:1}",
     "[1]x", "[1],", "null,", "/**/1", "1//", "[\v1]", "\f1", "1\v",
+    /* clang-format on */
 };
 
-static apr_status_t dump(const char *text, apr_size_t len,
-                         const char **stored, apr_size_t *stored_len,
-                         apr_pool_t *p)
+static apr_status_t dump(const char *text, apr_size_t len, const char **stored,
+                         apr_size_t *stored_len, apr_pool_t *p)
 {
     const char *why = NULL;
     const char *exact = apr_pmemdup(p, text, len);
@@ -111,13 +114,13 @@ static void json_is_stored_byte_for_byte_without_outer_blanks(void **state)
     size_t i;
 
     for (i = 0; i < COUNT(good); i++) {
-        const char *padded = apr_pstrcat(*state, " \t\r\n", good[i],
-                                         "\n \r\t", NULL);
+        const char *padded =
+            apr_pstrcat(*state, " \t\r\n", good[i], "\n \r\t", NULL);
         const char *stored = NULL;
         apr_size_t len = 0;
 
-        if (dump(good[i], strlen(good[i]), &stored, &len, *state)
-            != APR_SUCCESS) {
+        if (dump(good[i], strlen(good[i]), &stored, &len, *state) !=
+            APR_SUCCESS) {
             fail_msg("refused: %s", good[i]);
         }
         assert_int_equal(len, strlen(good[i]));
@@ -137,8 +140,7 @@ static void what_is_no_json_is_refused(void **state)
         const char *stored = NULL;
         apr_size_t len = 77;
 
-        if (dump(bad[i], strlen(bad[i]), &stored, &len, *state)
-            != DRS_EVALUE) {
+        if (dump(bad[i], strlen(bad[i]), &stored, &len, *state) != DRS_EVALUE) {
             fail_msg("accepted: %s", bad[i]);
         }
         assert_null(stored);
@@ -207,8 +209,7 @@ static void two_million_brackets_crash_nothing(void **state)
     apr_size_t stored_len;
 
     memset(text, '[', len);
-    assert_int_equal(dump(text, len, &shown, &stored_len, *state),
-                     DRS_EVALUE);
+    assert_int_equal(dump(text, len, &shown, &stored_len, *state), DRS_EVALUE);
     assert_int_equal(drs_codec_members(text, len, &members, &why, *state),
                      DRS_EVALUE);
     assert_int_equal(drs_codec_string(text, len, &shown, &why, *state),
@@ -224,16 +225,20 @@ static void integers_are_plain_digits_within_64_bits(void **state)
         const char *json;
         apr_int64_t n;
     } rows[] = {
+        /* clang-format off */
         { "0", 0 }, { "-0", 0 }, { "1", 1 }, { "-1", -1 }, { "10", 10 },
         { "9223372036854775807", APR_INT64_MAX },
         { "-9223372036854775808", APR_INT64_MIN },
         { "-9223372036854775807", -APR_INT64_MAX },
+        /* clang-format on */
     };
     static const char *const others[] = {
+        /* clang-format off */
         "", "-", "+1", "01", "-01", "00", " 1", "1 ", "1.0", "1e1", "0x1",
         "\"1\"", "null", "a", "1a", "--1", "9223372036854775808",
         "-9223372036854775809", "18446744073709551616",
         "99999999999999999999999999999999999999", "[1]", "1\n",
+        /* clang-format on */
     };
     const char *why = NULL;
     apr_int64_t n;
@@ -241,15 +246,14 @@ static void integers_are_plain_digits_within_64_bits(void **state)
 
     (void)state;
     for (i = 0; i < COUNT(rows); i++) {
-        assert_int_equal(drs_codec_int(rows[i].json, strlen(rows[i].json),
-                                       &n, &why),
-                         APR_SUCCESS);
+        assert_int_equal(
+            drs_codec_int(rows[i].json, strlen(rows[i].json), &n, &why),
+            APR_SUCCESS);
         assert_true(n == rows[i].n);
     }
     for (i = 0, n = 77; i < COUNT(others); i++) {
         why = NULL;
-        assert_int_equal(drs_codec_int(others[i], strlen(others[i]), &n,
-                                       &why),
+        assert_int_equal(drs_codec_int(others[i], strlen(others[i]), &n, &why),
                          DRS_EVALUE);
         assert_non_null(why);
         assert_true(n == 77);
@@ -261,8 +265,8 @@ typedef apr_status_t (*decode_t)(const char *json, apr_size_t len,
                                  apr_pool_t *p);
 
 /* Decode json; NULL in `wanted` stands for a refusal. */
-static void check_decoded(decode_t decode, const char *json,
-                          const char *wanted, apr_pool_t *p)
+static void check_decoded(decode_t decode, const char *json, const char *wanted,
+                          apr_pool_t *p)
 {
     const char *text = NULL;
     const char *why = NULL;
@@ -284,6 +288,7 @@ static void check_decoded(decode_t decode, const char *json,
 static void strings_are_decoded_unless_c_cannot_hold_them(void **state)
 {
     static const char *const rows[][2] = {
+        /* clang-format off */
         { "\"\"", "" }, { "\"a\"", "a" }, { " \"a\" ", "a" },
         { "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\/\b\f\n\r\t" },
         { "\"\\u00e4\"", "\xc3\xa4" }, { "\"\xc3\xa4\"", "\xc3\xa4" },
@@ -295,6 +300,7 @@ static void strings_are_decoded_unless_c_cannot_hold_them(void **state)
         { "", NULL }, { "a", NULL }, { "1", NULL }, { "null", NULL },
         { "[\"a\"]", NULL }, { "{}", NULL }, { "\"a", NULL },
         { "\"a\"b", NULL }, { "\"a\" \"b\"", NULL }, { "\"\xff\"", NULL },
+        /* clang-format on */
     };
     size_t i;
 
@@ -306,6 +312,7 @@ static void strings_are_decoded_unless_c_cannot_hold_them(void **state)
 static void plain_text_is_what_a_person_would_write(void **state)
 {
     static const char *const rows[][2] = {
+        /* clang-format off */
         { "\"\"", "" }, { "\"ann\"", "ann" }, { "\"\\u00e4\"", "\xc3\xa4" },
         { "1", "1" }, { "-1.50", "-1.50" }, { "true", "true" },
         { "false", "false" }, { "null", "" }, { " null\n", "" },
@@ -318,6 +325,7 @@ static void plain_text_is_what_a_person_would_write(void **state)
         { "\"\\u0000\"", NULL }, { "\"a\\u0001\"", NULL },
         { "\"\x7f\"", NULL }, { "\"\\ud800\"", NULL }, { "a\nb", NULL },
         { "a\x7f", NULL }, { "a\tb", NULL }, { "a\r\nX: y", NULL },
+        /* clang-format on */
     };
     size_t i;
 
@@ -329,9 +337,11 @@ static void plain_text_is_what_a_person_would_write(void **state)
 static void raw_text_is_shown_as_it_stands(void **state)
 {
     static const char *const rows[][2] = {
+        /* clang-format off */
         { "", "" }, { "a b", "a b" }, { "\"quoted\"", "\"quoted\"" },
         { " null ", " null " }, { "\xff", "\xff" }, { "a\tb", NULL },
         { "a\nb", NULL }, { "\x7f", NULL },
+        /* clang-format on */
     };
     size_t i;
 
@@ -377,12 +387,10 @@ static void every_kind_of_character_survives_quoting(void **state)
 
         assert_int_equal(apr_pool_create(&p, *state), APR_SUCCESS);
         if (c >= 0xd800 && c <= 0xdfff) {
-            assert_int_equal(drs_codec_quote(text, len, &json, p),
-                             DRS_EVALUE);
+            assert_int_equal(drs_codec_quote(text, len, &json, p), DRS_EVALUE);
         }
         else {
-            assert_int_equal(drs_codec_quote(text, len, &json, p),
-                             APR_SUCCESS);
+            assert_int_equal(drs_codec_quote(text, len, &json, p), APR_SUCCESS);
             check_decoded(drs_codec_string, json, text, p);
         }
         apr_pool_destroy(p);
@@ -399,8 +407,7 @@ static void quoting_keeps_a_nul_and_refuses_what_is_no_utf8(void **state)
     assert_string_equal(json, "\"\"");
     json = NULL;
     assert_int_equal(drs_codec_quote("\xff", 1, &json, *state), DRS_EVALUE);
-    assert_int_equal(drs_codec_quote("\xc0\x80", 2, &json, *state),
-                     DRS_EVALUE);
+    assert_int_equal(drs_codec_quote("\xc0\x80", 2, &json, *state), DRS_EVALUE);
     assert_int_equal(drs_codec_quote("\xc3", 1, &json, *state), DRS_EVALUE);
     assert_null(json);
 }
@@ -430,16 +437,15 @@ static void json_of_redis_is_passed_on_unchecked(void **state)
     const char *json = NULL;
     const char *why = NULL;
 
-    assert_int_equal(drs_codec_load(&drs_codec_json, "NaN", 3, &json, NULL,
-                                    &why, *state),
-                     APR_SUCCESS);
+    assert_int_equal(
+        drs_codec_load(&drs_codec_json, "NaN", 3, &json, NULL, &why, *state),
+        APR_SUCCESS);
     assert_string_equal(json, "NaN");
 }
 
 /* A codec of a module: turns text round, and refuses what begins with '!'. */
 static apr_status_t reverse(const char *from, apr_size_t len, const char **to,
-                            apr_size_t *to_len, const char **why,
-                            apr_pool_t *p)
+                            apr_size_t *to_len, const char **why, apr_pool_t *p)
 {
     char *turned = apr_pcalloc(p, len + 1);
     apr_size_t i;
@@ -458,8 +464,7 @@ static apr_status_t reverse(const char *from, apr_size_t len, const char **to,
 }
 
 static apr_status_t refuse(const char *from, apr_size_t len, const char **to,
-                           apr_size_t *to_len, const char **why,
-                           apr_pool_t *p)
+                           apr_size_t *to_len, const char **why, apr_pool_t *p)
 {
     (void)from;
     (void)len;
@@ -478,20 +483,17 @@ static void a_registered_codec_gets_checked_json_and_has_its_say(void **state)
     const char *why = NULL;
     apr_size_t len = 0;
 
-    assert_int_equal(drs_codec_dump(&codec, "abc", 3, &out, &len, &why,
-                                    *state),
+    assert_int_equal(drs_codec_dump(&codec, "abc", 3, &out, &len, &why, *state),
                      DRS_EVALUE);
-    assert_int_equal(drs_codec_dump(&codec, " [1,2] ", 7, &out, &len, &why,
-                                    *state),
-                     APR_SUCCESS);
+    assert_int_equal(
+        drs_codec_dump(&codec, " [1,2] ", 7, &out, &len, &why, *state),
+        APR_SUCCESS);
     assert_int_equal(len, 5);
     assert_string_equal(out, "]2,1[");
-    assert_int_equal(drs_codec_load(&codec, out, len, &out, &len, &why,
-                                    *state),
+    assert_int_equal(drs_codec_load(&codec, out, len, &out, &len, &why, *state),
                      APR_SUCCESS);
     assert_string_equal(out, "[1,2]");
-    assert_int_equal(drs_codec_load(&codec, "!", 1, &out, NULL, &why,
-                                    *state),
+    assert_int_equal(drs_codec_load(&codec, "!", 1, &out, NULL, &why, *state),
                      DRS_EREPLY);
     assert_string_equal(why, "it shouts");
     assert_string_equal(out, "[1,2]");

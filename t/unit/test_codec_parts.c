@@ -42,8 +42,8 @@ static const char *show_elements(const char *json, apr_pool_t *p)
     const char *shown = "";
     int i;
 
-    if (drs_codec_elements(json, strlen(json), &texts, &why, p)
-        != APR_SUCCESS) {
+    if (drs_codec_elements(json, strlen(json), &texts, &why, p) !=
+        APR_SUCCESS) {
         assert_non_null(why);
         assert_null(texts);
         return NULL;
@@ -58,11 +58,13 @@ static const char *show_elements(const char *json, apr_pool_t *p)
 static void arrays_are_taken_apart(void **state)
 {
     static const char *const rows[][2] = {
+        /* clang-format off */
         { "[]", "" }, { " [ ] ", "" }, { "[1]", "1;" },
         { "[1,2]", "1;2;" }, { " [ \"a\" , null,[1, 2] ,{\"b\":3}]\n",
           "a;;[1, 2];{\"b\":3};" }, { "[true,\"x;y\"]", "true;x;y;" },
         { "{}", NULL }, { "1", NULL }, { "[1", NULL }, { "[1,]", NULL },
         { "", NULL }, { "[\"a\\nb\"]", NULL }, { "[1]2", NULL },
+        /* clang-format on */
     };
     size_t i;
 
@@ -88,8 +90,8 @@ static const char *show_members(const char *json, apr_pool_t *p)
     apr_size_t len = strlen(json);
     int i;
 
-    if (drs_codec_members(apr_pmemdup(p, json, len), len, &members, &why, p)
-        != APR_SUCCESS) {
+    if (drs_codec_members(apr_pmemdup(p, json, len), len, &members, &why, p) !=
+        APR_SUCCESS) {
         assert_null(members);
         assert_non_null(why);
         return NULL;
@@ -98,8 +100,8 @@ static const char *show_members(const char *json, apr_pool_t *p)
         const drs_member_t *member = &APR_ARRAY_IDX(members, i, drs_member_t);
 
         shown = apr_pstrcat(p, shown, member->name, "=",
-                            apr_pstrmemdup(p, member->json, member->len),
-                            ";", NULL);
+                            apr_pstrmemdup(p, member->json, member->len), ";",
+                            NULL);
     }
     return shown;
 }
@@ -107,6 +109,7 @@ static const char *show_members(const char *json, apr_pool_t *p)
 static void an_object_is_taken_apart_and_its_values_kept(void **state)
 {
     static const char *const rows[][2] = {
+        /* clang-format off */
         { "{}", "" }, { " { } ", "" }, { "{\"a\":1}", "a=1;" },
         { "{ \"a\" : 1 , \"b\" : [ 2 ] }\n", "a=1;b=[ 2 ];" },
         { "{\"\":null}", "=null;" }, { "{\"\\u0061\":1}", "a=1;" },
@@ -119,6 +122,7 @@ static void an_object_is_taken_apart_and_its_values_kept(void **state)
         { "{\"a\":1", NULL }, { "{\"a\":NaN}", NULL }, { "{\"a\"}", NULL },
         { "{\"\\u0000\":1}", NULL }, { "{\"a\\u0000b\":1}", NULL },
         { "{\"\\ud800\":1}", NULL }, { "{\"a\":1,}", NULL },
+        /* clang-format on */
     };
     size_t i;
 

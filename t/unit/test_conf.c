@@ -126,8 +126,7 @@ static const char *call(site_t *site, int argc, char **argv)
     case TAKE12:
         return how->AP_TAKE2(&site->cmd, site->dir, argv[1], argv[2]);
     case FLAG:
-        return how->AP_FLAG(&site->cmd, site->dir,
-                            strcmp(argv[1], "On") == 0);
+        return how->AP_FLAG(&site->cmd, site->dir, strcmp(argv[1], "On") == 0);
     case TAKE_ARGV:
         return how->AP_TAKE_ARGV(&site->cmd, site->dir, argc - 1, argv + 1);
     case ITERATE:
@@ -179,8 +178,8 @@ static void refuses(site_t *site, const char *text)
     if (why == NULL) fail_msg("%s: taken", text);
     assert_memory_equal(why, text, len);
     /* DRSessionCookie shows the cookie's name before the colon. */
-    assert_true(strncmp(why + len, ": ", 2) == 0
-                || (why[len] == ' ' && strstr(why + len, ": ") != NULL));
+    assert_true(strncmp(why + len, ": ", 2) == 0 ||
+                (why[len] == ' ' && strstr(why + len, ": ") != NULL));
 }
 
 static void no_setting_of_a_directory_is_lost_in_a_merge(void **state)
@@ -190,10 +189,8 @@ static void no_setting_of_a_directory_is_lost_in_a_merge(void **state)
     drs_conf_t set;
 
     memset(&set, 0x5a, sizeof(set));
-    assert_memory_equal(drs_conf_merge_dir(p, &set, unset), &set,
-                        sizeof(set));
-    assert_memory_equal(drs_conf_merge_dir(p, unset, &set), &set,
-                        sizeof(set));
+    assert_memory_equal(drs_conf_merge_dir(p, &set, unset), &set, sizeof(set));
+    assert_memory_equal(drs_conf_merge_dir(p, unset, &set), &set, sizeof(set));
 }
 
 static void no_setting_of_a_server_is_lost_in_a_merge(void **state)
@@ -318,26 +315,29 @@ static void times_have_units(void **state)
         const char *word;
         apr_interval_time_t us;
     } rows[] = {
+        /* clang-format off */
         { "0", 0 }, { "7", 7000000 }, { "7s", 7000000 }, { "7S", 7000000 },
         { "7ms", 7000 }, { "7min", 420000000 }, { "7Min", 420000000 },
         { "7h", APR_INT64_C(25200000000) },
         { "7d", APR_INT64_C(604800000000) },
         { "36500d", APR_INT64_C(3153600000000000) }
+        /* clang-format on */
     };
     static const char *const bad[] = {
+        /* clang-format off */
         "-1", "+1", "s", "ms", "1m", "1 s", "1.5s", "1sec", "1mins", "1hd",
         "0x1", "36501d", "876001h", "9999999999999999", "1000000000000000d"
+        /* clang-format on */
     };
     apr_size_t i;
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        takes(site, apr_pstrcat(site->p, "DRSessionIdle ", rows[i].word,
-                                NULL));
+        takes(site, apr_pstrcat(site->p, "DRSessionIdle ", rows[i].word, NULL));
         assert_int_equal(site->dir->idle, rows[i].us);
     }
     for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        refuses(site, apr_pstrcat(site->p, "DRSessionIdle '", bad[i], "'",
-                                  NULL));
+        refuses(site,
+                apr_pstrcat(site->p, "DRSessionIdle '", bad[i], "'", NULL));
         assert_int_equal(site->dir->idle, DRS_UNSET);
     }
 }
@@ -351,7 +351,7 @@ static void each_directive_of_a_directory_sets_its_setting(void **state)
     assert_null(say(site, "DRSession ReadOnly"));
     assert_null(say(site, "DRSessionPrefix p:"));
     assert_null(say(site, "DRSessionCookie sid Domain=a.b SameSite=None "
-                    "Secure=on HttpOnly=off Max-Age=1h Partitioned"));
+                          "Secure=on HttpOnly=off Max-Age=1h Partitioned"));
     assert_null(say(site, "DRSessionMaxLifetime 2d"));
     assert_null(say(site, "DRSessionTouch Off"));
     assert_null(say(site, "DRSessionStrict Off"));
@@ -413,6 +413,7 @@ static void lists_of_rights_add_up(void **state)
 static void bad_words_are_refused_by_name(void **state)
 {
     static const char *const lines[] = {
+        /* clang-format off */
         "DRSession Perhaps", "DRSessionServer host",
         "DRSessionServer cluster://h", "DRSessionCredentials hunter2",
         "DRSessionTimeout connect=0", "DRSessionTimeout all=1s",
@@ -427,6 +428,7 @@ static void bad_words_are_refused_by_name(void **state)
         "DRSessionExport a-b", "DRSessionExport a=HTTP_A",
         "DRSessionExport STATUS", "DRSessionExport a A",
         "DRSessionAllow", "DRSessionAllow read", "DRSessionAllow run a"
+        /* clang-format on */
     };
     apr_size_t i;
 
@@ -466,16 +468,17 @@ static void a_password_in_a_url_is_not_kept_as_text(void **state)
 static void a_password_is_the_first_line_of_a_file(void **state)
 {
     site_t *site = *state;
-    const char *path = apr_psprintf(site->p, "/tmp/drs-conf-%ld",
-                                    (long)getpid());
-    const char *line = apr_pstrcat(site->p, "DRSessionCredentials app file:",
-                                   path, NULL);
+    const char *path =
+        apr_psprintf(site->p, "/tmp/drs-conf-%ld", (long)getpid());
+    const char *line =
+        apr_pstrcat(site->p, "DRSessionCredentials app file:", path, NULL);
     apr_file_t *file;
 
-    assert_int_equal(apr_file_open(&file, path, APR_FOPEN_WRITE |
-                                   APR_FOPEN_CREATE | APR_FOPEN_TRUNCATE,
-                                   APR_FPROT_UREAD | APR_FPROT_UWRITE,
-                                   site->p), APR_SUCCESS);
+    assert_int_equal(
+        apr_file_open(&file, path,
+                      APR_FOPEN_WRITE | APR_FOPEN_CREATE | APR_FOPEN_TRUNCATE,
+                      APR_FPROT_UREAD | APR_FPROT_UWRITE, site->p),
+        APR_SUCCESS);
     refuses(site, line);
     apr_file_puts("hunter 2\r\nmore\n", file);
     takes(site, line);

@@ -51,16 +51,17 @@ static int drop_pool(void **state)
 static void check_row(const row_t *row, int strict, apr_pool_t *p)
 {
     const char *id = NULL;
-    drs_found_t got = drs_cookie_find(row->header, "drsession", strict, &id,
-                                      p);
-    const char *found = got == DRS_FOUND_NONE ? NONE
-                        : got == DRS_FOUND_ID ? id : REFUSED;
+    drs_found_t got = drs_cookie_find(row->header, "drsession", strict, &id, p);
+    const char *found = id != NULL ? id : NONE;
 
-    if ((got == DRS_FOUND_ID) != (id != NULL)
-        || strcmp(found, row->found) != 0) {
+    if (got == DRS_FOUND_REFUSED) found = REFUSED;
+    if ((got == DRS_FOUND_ID) != (id != NULL) ||
+        strcmp(found, row->found) != 0) {
         fail_msg("%s: %s", row->header, found);
     }
 }
+
+/* clang-format off */
 
 /* Headers without a cookie of ours. */
 static const char *const none[] = {
@@ -143,6 +144,8 @@ static const row_t with_another[] = {
     { D B ";" D B ";" D B, B },
 };
 
+/* clang-format on */
+
 static const row_t lax_rows[] = {
     { D "0123456789abcdef", "0123456789abcdef" },
     { D "0123456789abcde", REFUSED },
@@ -160,8 +163,8 @@ static const row_t lax_rows[] = {
 
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 
-static void check_all(const char *const *headers, size_t n,
-                      const char *found, apr_pool_t *p)
+static void check_all(const char *const *headers, size_t n, const char *found,
+                      apr_pool_t *p)
 {
     size_t i;
 
@@ -230,8 +233,8 @@ static void a_header_of_a_hundred_thousand_pairs_is_read(void **state)
 }
 
 static const drs_cookie_t defaults = {
-    "drsession", "/", NULL, "Lax", 400 * apr_time_from_sec(86400),
-    DRS_SECURE_AUTO, 1, 0
+    "drsession",     "/", NULL, "Lax", 400 * apr_time_from_sec(86400),
+    DRS_SECURE_AUTO, 1,   0
 };
 
 static const char *repeat(char c, apr_size_t n, apr_pool_t *p)
@@ -282,9 +285,9 @@ static void a_name_that_is_no_token_is_refused(void **state)
     int c;
 
     for (c = 1; c < 256; c++) {
-        int good = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z')
-                   || (c >= 'A' && c <= 'Z')
-                   || strchr("!#$%&'*+-.^_`|~", c) != NULL;
+        int good = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+                   (c >= 'A' && c <= 'Z') ||
+                   strchr("!#$%&'*+-.^_`|~", c) != NULL;
 
         cookie.name = apr_psprintf(*state, "s%c", c);
         assert_names(&cookie, good ? NULL : "name", *state);
@@ -295,10 +298,10 @@ static void a_name_that_is_no_token_is_refused(void **state)
 
 static void a_path_that_would_split_the_line_is_refused(void **state)
 {
-    static const char *const bad[] = { "", "app", " /", "/a;b", "/a,b",
-                                       "/\r\nX: y", "/\n", "/\t", "/\x01",
-                                       "/\x7f", "/\xc3\xa4" };
-    static const char *const good[] = { "/", "/app", "/app/", "/a b",
+    static const char *const bad[] = { "",      "app",       " /",       "/a;b",
+                                       "/a,b",  "/\r\nX: y", "/\n",      "/\t",
+                                       "/\x01", "/\x7f",     "/\xc3\xa4" };
+    static const char *const good[] = { "/",    "/app", "/app/",      "/a b",
                                         "/a=b", "/%3B", "/~ann/\"x\"" };
     drs_cookie_t cookie = defaults;
 
@@ -308,9 +311,10 @@ static void a_path_that_would_split_the_line_is_refused(void **state)
 
 static void a_domain_that_is_no_host_name_is_refused(void **state)
 {
-    static const char *const bad[] = { "", "a;b", "a,b", "a b", "a\r\nX: y",
-                                       "a\x7f", "a/b", "a:80", "a=b",
-                                       "\xc3\xa4.org", "*.example.org" };
+    static const char *const bad[] = {
+        "",    "a;b",  "a,b", "a b",          "a\r\nX: y",    "a\x7f",
+        "a/b", "a:80", "a=b", "\xc3\xa4.org", "*.example.org"
+    };
     static const char *const good[] = { "example.org", ".example.org",
                                         "my_host", "xn--4ca.org", "10.0.0.1" };
     drs_cookie_t cookie = defaults;
@@ -398,8 +402,7 @@ static void what_browsers_would_ignore_for_its_length_is_refused(void **state)
 
     cookie = defaults;
     cookie.name = "";
-    longest = 4096 - 128
-              - strlen(drs_cookie_write(&cookie, "", 1, *state));
+    longest = 4096 - 128 - strlen(drs_cookie_write(&cookie, "", 1, *state));
     cookie.name = repeat('n', longest, *state);
     assert_names(&cookie, NULL, *state);
     cookie.name = repeat('n', longest + 1, *state);
@@ -503,9 +506,9 @@ static void check_line(const drs_cookie_t *cookie, const char *id, int https,
 {
     int prefixed = strncmp(cookie->name, "__", 2) == 0;
     const char *age = cookie->max_age == 0
-                      ? NULL
-                      : apr_psprintf(p, "%" APR_TIME_T_FMT,
-                                     apr_time_sec(cookie->max_age));
+                          ? NULL
+                          : apr_psprintf(p, "%" APR_TIME_T_FMT,
+                                         apr_time_sec(cookie->max_age));
     line_t line;
 
     read_line(&line, drs_cookie_write(cookie, id, https, p), p);
@@ -518,10 +521,9 @@ static void check_line(const drs_cookie_t *cookie, const char *id, int https,
     assert_same(line.expires, id != NULL ? NULL : DATE);
     assert_int_equal(line.http_only, cookie->http_only);
     assert_int_equal(line.partitioned, cookie->partitioned);
-    assert_int_equal(line.secure,
-                     cookie->secure == DRS_SECURE_ON
-                     || (cookie->secure == DRS_SECURE_AUTO
-                         && (https || prefixed)));
+    assert_int_equal(line.secure, cookie->secure == DRS_SECURE_ON ||
+                                      (cookie->secure == DRS_SECURE_AUTO &&
+                                       (https || prefixed)));
 }
 
 /* The n-th choice of a mixed-radix count; moves on to the next digit. */
@@ -535,8 +537,8 @@ static unsigned int pick(unsigned int *n, unsigned int choices)
 
 static void every_combination_of_attributes_makes_a_strict_line(void **state)
 {
-    static const char *const names[] = { "drsession", "__Host-s",
-                                         "__secure-s", "a!#$%&'*+-.^_`|~" };
+    static const char *const names[] = { "drsession", "__Host-s", "__secure-s",
+                                         "a!#$%&'*+-.^_`|~" };
     static const char *const paths[] = { "/", "/app", "/a b=c" };
     static const char *const domains[] = { NULL, "example.org", ".h" };
     static const char *const sites[] = { "Lax", "Strict", "None" };

@@ -24,8 +24,8 @@
 typedef struct world_t {
     apr_pool_t *p;
     drs_terms_t terms;
-    int announced;      /* how many cookies went out */
-    char id[64];        /* of the last one */
+    int announced; /* how many cookies went out */
+    char id[64];   /* of the last one */
     int headers_out;
 } world_t;
 
@@ -211,10 +211,8 @@ static void a_taker_makes_a_fresh_key_near_its_birth(void **state)
     assert_int_equal(drs_id_mint(old, now - DRS_HANDOFF_BIRTH - 10), 0);
     assert_true(may_make(world, apr_pstrcat(world->p, "p:", young, NULL), 1));
     assert_false(may_make(world, apr_pstrcat(world->p, "p:", old, NULL), 1));
-    assert_false(may_make(world, apr_pstrcat(world->p, "p:", young, NULL),
-                          0));
-    assert_true(may_make(world, apr_pstrcat(world->p, "p:", old + 1, NULL),
-                         1));
+    assert_false(may_make(world, apr_pstrcat(world->p, "p:", young, NULL), 0));
+    assert_true(may_make(world, apr_pstrcat(world->p, "p:", old + 1, NULL), 1));
     assert_true(may_make(world, "short", 1));
     assert_false(may_make(world, "short", 0));
 }

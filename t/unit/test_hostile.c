@@ -102,6 +102,7 @@ static apr_status_t ask_rename(drs_store_t *store, apr_pool_t *p)
 }
 
 static const verb_t verbs[] = {
+    /* clang-format off */
     { "get", 0, 0, 0, ask_get },
     { "get_many", 0, 0, 1, ask_get_many },
     { "count", 0, 0, 0, ask_count },
@@ -110,6 +111,7 @@ static const verb_t verbs[] = {
     { "incr", 1, 0, 0, ask_incr },
     { "pop", 1, 4, 0, ask_pop },
     { "rename", 1, 2, 0, ask_rename },
+    /* clang-format on */
 };
 
 /* What a contract knows; of an answer that is none, what it may say. */
@@ -167,9 +169,9 @@ static apr_status_t meet(rig_t *rig, const verb_t *verb,
     rig_in(rig, 0);
     rv = verb->ask(&store, p);
     rig_took(rig, 0, PATIENCE);
-    assert_int_equal(store.why.text[0] != '\0',
-                     rv != APR_SUCCESS && rv != APR_NOTFOUND &&
-                         rv != APR_EEXIST);
+    assert_int_equal(store.why.text[0] != '\0', rv != APR_SUCCESS &&
+                                                    rv != APR_NOTFOUND &&
+                                                    rv != APR_EEXIST);
     store.command = LONG * MS;
     assert_int_equal(drs_store_get(&store, "own field", &own, p), APR_SUCCESS);
     assert_string_equal(own.data, "own field");
@@ -213,7 +215,8 @@ static void check_hostile(rig_t *rig, const verb_t *verb, fake_end_t end)
     for (i = 0; i < COUNT(hostile); i++) {
         fake_act_t answer = { .bytes = hostile[i].bytes,
                               .len = hostile[i].len,
-                              .times = hostile[i].times, .end = end };
+                              .times = hostile[i].times,
+                              .end = end };
         int told = forget_peak();
         long before = read_status("VmRSS:");
         apr_status_t rv;
@@ -222,8 +225,8 @@ static void check_hostile(rig_t *rig, const verb_t *verb, fake_end_t end)
         assert_int_equal(apr_pool_create(&p, rig->p), APR_SUCCESS);
         rv = meet(rig, verb, &answer, p);
         apr_pool_destroy(p);
-        if (rv != DRS_EDOWN && rv != (verb->writes ? DRS_EUNSURE
-                                                   : DRS_EREPLY) &&
+        if (rv != DRS_EDOWN &&
+            rv != (verb->writes ? DRS_EUNSURE : DRS_EREPLY) &&
             !(end != FAKE_KEEP && rv == APR_SUCCESS && !verb->writes)) {
             fail_msg("%s: %s: %d", verb->name, hostile[i].name, (int)rv);
         }
@@ -287,7 +290,8 @@ static void a_prefix_of_an_answer_is_no_answer(void **state)
     assert_true(COUNT(valid) >= 12);
     for (i = 0; i < COUNT(valid); i++) {
         for (len = 1; len < strlen(valid[i]); len++) {
-            fake_act_t answer = { .bytes = valid[i], .len = len,
+            fake_act_t answer = { .bytes = valid[i],
+                                  .len = len,
                                   .end = FAKE_CLOSE };
 
             for (k = 0; k < COUNT(verbs); k++) {

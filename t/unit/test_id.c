@@ -23,9 +23,9 @@
 #define ID44 ID43 "F"
 #define LAST_BIRTH (((apr_int64_t)1 << 40) - 1)
 
-static int interruptions;  /* EINTR still to come */
-static size_t most;        /* bytes a call gives at most; 0 = all */
-static int broken;         /* errno of every call; 0 = none */
+static int interruptions; /* EINTR still to come */
+static size_t most;       /* bytes a call gives at most; 0 = all */
+static int broken;        /* errno of every call; 0 = none */
 
 ssize_t getrandom(void *bytes, size_t len, unsigned int flags)
 {
@@ -93,8 +93,7 @@ static void only_ids_of_the_right_shape_are_wellformed(void **state)
 
         assert_int_equal(drs_id_is_wellformed(rows[i].id, len, 1),
                          rows[i].strict);
-        assert_int_equal(drs_id_is_wellformed(rows[i].id, len, 0),
-                         rows[i].lax);
+        assert_int_equal(drs_id_is_wellformed(rows[i].id, len, 0), rows[i].lax);
     }
 }
 
@@ -135,8 +134,10 @@ static void every_byte_outside_the_alphabet_is_refused(void **state)
 static void a_new_id_is_wellformed_and_carries_its_birth(void **state)
 {
     static const apr_int64_t births[] = {
+        /* clang-format off */
         0, 1, 255, 256, 65535, 1234567890, 1700000000, 4294967295LL,
         4294967296LL, 0x0102030405LL, 0xaaaaaaaaaaLL, LAST_BIRTH
+        /* clang-format on */
     };
     size_t i;
 
@@ -212,8 +213,8 @@ static void mint_into(int fd)
     int i;
 
     for (i = 0; i < EACH; i++) {
-        if (drs_id_mint(id, 1700000000) != APR_SUCCESS
-            || write(fd, id, sizeof(id)) != (ssize_t)sizeof(id)) {
+        if (drs_id_mint(id, 1700000000) != APR_SUCCESS ||
+            write(fd, id, sizeof(id)) != (ssize_t)sizeof(id)) {
             _exit(1);
         }
     }
@@ -271,7 +272,7 @@ static void a_hundred_thousand_ids_of_four_processes_all_differ(void **state)
 
 static int value_of(char letter)
 {
-    return letter == '_' ? 63
+    return letter == '_'   ? 63
            : letter == '-' ? 62
            : letter <= '9' ? letter - '0' + 52
            : letter <= 'Z' ? letter - 'A'
@@ -306,6 +307,7 @@ static void every_random_bit_is_set_about_half_the_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        /* clang-format off */
         cmocka_unit_test(only_ids_of_the_right_shape_are_wellformed),
         cmocka_unit_test(a_nul_inside_is_not_wellformed),
         cmocka_unit_test(the_length_is_obeyed_where_more_bytes_follow),
@@ -322,6 +324,7 @@ int main(void)
             a_hundred_thousand_ids_of_four_processes_all_differ, heal),
         cmocka_unit_test_setup(every_random_bit_is_set_about_half_the_time,
                                heal),
+        /* clang-format on */
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -23,8 +23,8 @@ static int is_value(const char *text, apr_size_t len, int depth)
     const char *end;
     const char *why;
 
-    return drs_json_scan(text, len, depth, &value, &end, &why) == APR_SUCCESS
-           && end == text + len;
+    return drs_json_scan(text, len, depth, &value, &end, &why) == APR_SUCCESS &&
+           end == text + len;
 }
 
 static void a_scan_stops_behind_the_first_value(void **state)
@@ -34,9 +34,11 @@ static void a_scan_stops_behind_the_first_value(void **state)
         apr_size_t from;
         apr_size_t to;
     } rows[] = {
+        /* clang-format off */
         { "1", 0, 1 }, { " 1 2", 1, 2 }, { "{\"a\":[1, 2]}, incr", 0, 12 },
         { "\"a,b\", \"c\"", 0, 5 }, { "null null", 0, 4 }, { "[]]", 0, 2 },
         { "\t\n\"\\\"\" x", 2, 6 }, { "1.5e3,", 0, 5 }, { "01", 0, 1 },
+        /* clang-format on */
     };
     const char *value;
     const char *end;
@@ -45,8 +47,8 @@ static void a_scan_stops_behind_the_first_value(void **state)
 
     (void)state;
     for (i = 0; i < COUNT(rows); i++) {
-        assert_int_equal(drs_json_scan(rows[i].text, strlen(rows[i].text),
-                                       8, &value, &end, &why),
+        assert_int_equal(drs_json_scan(rows[i].text, strlen(rows[i].text), 8,
+                                       &value, &end, &why),
                          APR_SUCCESS);
         assert_int_equal(value - rows[i].text, rows[i].from);
         assert_int_equal(end - rows[i].text, rows[i].to);
@@ -60,8 +62,7 @@ static void a_refusal_says_why_and_gives_nothing(void **state)
     const char *why = NULL;
 
     (void)state;
-    assert_int_equal(drs_json_scan("[1", 2, 8, &value, &end, &why),
-                     DRS_EVALUE);
+    assert_int_equal(drs_json_scan("[1", 2, 8, &value, &end, &why), DRS_EVALUE);
     assert_string_equal(why, "JSON ends too early");
     assert_int_equal(drs_json_scan("[1}", 3, 8, &value, &end, &why),
                      DRS_EVALUE);

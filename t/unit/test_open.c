@@ -63,12 +63,14 @@ static void user_password_and_database_come_first(void **state)
 static void a_greeting_that_is_not_answered_ok_is_down(void **state)
 {
     static const char *const answers[] = {
+        /* clang-format off */
         "-WRONGPASS invalid username-password pair or user is disabled.\r\n",
         "-ERR DB index is out of range\r\n", "-NOPERM no\r\n",
         "-LOADING Redis is loading the dataset in memory\r\n",
         ":1\r\n", "$2\r\nOK\r\n", "$-1\r\n", "*0\r\n", "*1\r\n+OK\r\n",
         "+OK\r\n+OK\r\n", "+QUEUED\r\n", "+\r\n", "OK\r\n", "\r\n",
         "HTTP/1.1 400 Bad Request\r\n\r\n",
+        /* clang-format on */
     };
     rig_t *rig = *state;
     size_t i;
@@ -147,9 +149,11 @@ static void a_line_about_a_failure_is_one_line(void **state)
 static void a_quoted_error_stops_before_what_was_sent(void **state)
 {
     static const char *const errors[] = {
+        /* clang-format off */
         "-ERR unknown command 'secret'\r\n", "-ERR bad \"secret\"\r\n",
         "-ERR unknown command `secret`, with args\r\n",
         "-ERR Error running script: secret\r\n",
+        /* clang-format on */
     };
     rig_t *rig = *state;
     size_t i;

@@ -26,8 +26,9 @@ static drs_redis_t *borrow(rig_t *rig, drs_pool_t *pool)
 {
     drs_redis_t *redis = NULL;
 
-    assert_int_equal(drs_pool_borrow(pool, rig_in(rig, LONG), &redis,
-                                     &rig->why), APR_SUCCESS);
+    assert_int_equal(
+        drs_pool_borrow(pool, rig_in(rig, LONG), &redis, &rig->why),
+        APR_SUCCESS);
     assert_non_null(redis);
     assert_true(drs_redis_is_quiet(redis));
     return redis;
@@ -39,8 +40,8 @@ static void be_refused(rig_t *rig, drs_pool_t *pool, int ms)
     drs_redis_t *redis = NULL;
 
     rig->why.text[0] = '\0';
-    assert_int_equal(drs_pool_borrow(pool, rig_in(rig, ms), &redis,
-                                     &rig->why), DRS_EDOWN);
+    assert_int_equal(drs_pool_borrow(pool, rig_in(rig, ms), &redis, &rig->why),
+                     DRS_EDOWN);
     assert_null(redis);
     assert_true(rig->why.text[0] != '\0');
 }
@@ -205,9 +206,9 @@ static void *return_soon(void *data)
 
 static void who_waits_gets_what_another_gives_back(void **state)
 {
-    static const drs_verdict_t verdicts[] = {
-        DRS_VERDICT_GOOD, DRS_VERDICT_STALE, DRS_VERDICT_DEAD
-    };
+    static const drs_verdict_t verdicts[] = { DRS_VERDICT_GOOD,
+                                              DRS_VERDICT_STALE,
+                                              DRS_VERDICT_DEAD };
     rig_t *rig = *state;
     waiter_t waiter;
     size_t i;
@@ -288,9 +289,7 @@ static void failures_to_connect_open_it_too(void **state)
 
 static void only_failures_in_a_row_count(void **state)
 {
-    static const drs_verdict_t well[] = {
-        DRS_VERDICT_GOOD, DRS_VERDICT_STALE
-    };
+    static const drs_verdict_t well[] = { DRS_VERDICT_GOOD, DRS_VERDICT_STALE };
     rig_t *rig = *state;
     drs_pool_t *pool = create(rig);
     size_t i;
@@ -396,7 +395,9 @@ static void borrow_in_child(rig_t *rig, drs_pool_t *pool)
     drs_redis_t *redis = NULL;
 
     _exit(drs_pool_borrow(pool, drs_redis_clock() + APR_USEC_PER_SEC, &redis,
-                          &rig->why) == APR_SUCCESS ? 1 : 2);
+                          &rig->why) == APR_SUCCESS
+              ? 1
+              : 2);
 }
 
 static void leave_in_child(rig_t *rig, drs_pool_t *pool)
@@ -482,12 +483,11 @@ static void ask_own(crowd_t *crowd, const char *word)
     }
     count(crowd, 1, 0, 0);
     fate = drs_redis_call(redis, &command, 1, &reply, MOST, deadline, &why);
-    count(crowd, -1, fate != DRS_FATE_DONE || strcmp(reply->str, word) != 0,
-          0);
+    count(crowd, -1, fate != DRS_FATE_DONE || strcmp(reply->str, word) != 0, 0);
     if (reply != NULL) freeReplyObject(reply);
-    drs_pool_return(crowd->pool, redis, fate == DRS_FATE_DONE
-                                            ? DRS_VERDICT_GOOD
-                                            : DRS_VERDICT_DEAD);
+    drs_pool_return(crowd->pool, redis,
+                    fate == DRS_FATE_DONE ? DRS_VERDICT_GOOD
+                                          : DRS_VERDICT_DEAD);
 }
 
 static void *ask_often(void *data)

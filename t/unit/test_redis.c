@@ -110,9 +110,9 @@ static void who_does_not_read_is_left_at_the_deadline(void **state)
 
     PLAY(rig->fake, { .unasked = 1 });
     rig_open(rig);
-    assert_int_equal(drs_redis_call(rig->redis, &command, 1, rig->replies,
-                                    MOST, rig_in(rig, LONG / 2),
-                                    &rig->why), DRS_FATE_LATE);
+    assert_int_equal(drs_redis_call(rig->redis, &command, 1, rig->replies, MOST,
+                                    rig_in(rig, LONG / 2), &rig->why),
+                     DRS_FATE_LATE);
     rig_took(rig, LONG / 2, LONG / 2);
     free(much);
 }
@@ -150,8 +150,7 @@ static void all_answers_of_a_trip_arrive_or_none(void **state)
 
     PLAY(rig->fake, { .bytes = "$1\r\na\r\n" },
          { .bytes = "$1\r\nb\r\n", .wait = 10 },
-         { .bytes = "$1\r\nc\r\n", .wait = 10 },
-         { .bytes = "$1\r\nd\r\n" },
+         { .bytes = "$1\r\nc\r\n", .wait = 10 }, { .bytes = "$1\r\nd\r\n" },
          { .bytes = "$1\r\ne\r\n", .len = 5, .end = FAKE_CLOSE });
     rig_open(rig);
     assert_int_equal(rig_ask(rig, 3, LONG), DRS_FATE_DONE);
@@ -177,9 +176,11 @@ static void answers_to_half_a_trip_end_at_the_deadline(void **state)
 static void more_or_other_than_was_asked_for_is_garbled(void **state)
 {
     static const char *const more[] = {
+        /* clang-format off */
         "$1\r\na\r\n$1\r\nb\r\n", "$1\r\na\r\n+", "$1\r\na\r\n\r\n",
         "$-1\r\n$-1\r\n", "-ERR a\r\n-ERR b\r\n", ":1\r\n:",
         "$1\r\naXY", "$1\r\na\n\r", "*1\r\n$1\r\na\r\r",
+        /* clang-format on */
     };
     rig_t *rig = *state;
     size_t i;
@@ -264,7 +265,8 @@ static void an_answer_of_another_kind_is_garbled(void **state)
         rig_open(rig);
         assert_int_equal(drs_redis_call(rig->redis, &command, 1, &reply, MOST,
                                         drs_redis_clock() + LONG * MS,
-                                        &rig->why), rows[i].fate);
+                                        &rig->why),
+                         rows[i].fate);
         assert_int_equal(reply != NULL, rows[i].fate == DRS_FATE_DONE);
         freeReplyObject(reply);
     }
@@ -306,7 +308,8 @@ static void who_is_turned_away_has_sent_nothing(void **state)
     rig_t *rig = *state;
 
     PLAY(rig->fake, { .bytes = "-ERR max number of clients reached\r\n",
-                      .unasked = 1, .end = FAKE_CLOSE });
+                      .unasked = 1,
+                      .end = FAKE_CLOSE });
     rig_open(rig);
     assert_int_equal(rig_ask(rig, 2, LONG), DRS_FATE_UNSENT);
     assert_null(rig->replies[0]);
@@ -330,9 +333,11 @@ static void depth_and_number_of_elements_are_bounded(void **state)
         const char *bytes;
         unsigned int times;
     } rows[] = {
+        /* clang-format off */
         { "*1\r\n", 2000000 }, { "*1\r\n*1\r\n*1\r\n:1\r\n", 0 },
         { "*4097\r\n", 0 }, { "*2147483647\r\n", 0 },
         { "*4294967296\r\n", 0 }, { "*9223372036854775807\r\n", 0 },
+        /* clang-format on */
     };
     rig_t *rig = *state;
     size_t i;
@@ -385,9 +390,8 @@ static void an_array_of_4096_is_read_again_and_again(void **state)
 
 static void an_endless_answer_ends_at_its_limit(void **state)
 {
-    static const char *const begins[] = {
-        "$1073741824\r\n", "+", "-", ":1", "*1\r\n$99999\r\n"
-    };
+    static const char *const begins[] = { "$1073741824\r\n", "+", "-", ":1",
+                                          "*1\r\n$99999\r\n" };
     static char mud[64 * 1024];
     rig_t *rig = *state;
     size_t i;
@@ -396,8 +400,7 @@ static void an_endless_answer_ends_at_its_limit(void **state)
     for (i = 0; i < COUNT(begins); i++) {
         fake_forget(rig->fake);
         PLAY(rig->fake, { .bytes = begins[i] },
-             { .bytes = mud, .len = sizeof(mud), .times = 4,
-               .unasked = 1 });
+             { .bytes = mud, .len = sizeof(mud), .times = 4, .unasked = 1 });
         drs_redis_close(rig->redis);
         rig_open(rig);
         assert_int_equal(rig_ask(rig, 1, LONG), DRS_FATE_GARBLED);

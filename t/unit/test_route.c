@@ -51,11 +51,11 @@ static void must_work(rig_t *rig, drs_route_t *route)
 typedef struct row_t {
     fake_act_t act;
     int writes;
-    int n;          /* commands of the trip */
-    apr_status_t rv;/* of the call */
-    int heard;      /* commands that the server heard */
-    int kept;       /* 1 = the first connection serves the next call */
-    int late;       /* 1 = no answer comes within SHORT */
+    int n;           /* commands of the trip */
+    apr_status_t rv; /* of the call */
+    int heard;       /* commands that the server heard */
+    int kept;        /* 1 = the first connection serves the next call */
+    int late;        /* 1 = no answer comes within SHORT */
 } row_t;
 
 static void check_row(rig_t *rig, const row_t *row)
@@ -91,6 +91,7 @@ static void check_rows(void **state, const row_t *rows, size_t n)
 static void a_read_is_repeated_when_the_connection_closed(void **state)
 {
     static const row_t rows[] = {
+        /* clang-format off */
         { { .end = FAKE_CLOSE }, READ, 1, APR_SUCCESS, 2, 0, 0 },
         { { .end = FAKE_RESET }, READ, 1, APR_SUCCESS, 2, 0, 0 },
         { { .bytes = "$3\r\no", .end = FAKE_CLOSE }, READ, 1, APR_SUCCESS, 2,
@@ -99,6 +100,7 @@ static void a_read_is_repeated_when_the_connection_closed(void **state)
           2, 0, 0 },
         { { .bytes = "$3\r\nold\r\n", .end = FAKE_CLOSE }, READ, 2,
           APR_SUCCESS, 3, 0, 0 },
+        /* clang-format on */
     };
 
     check_rows(state, rows, COUNT(rows));
@@ -107,6 +109,7 @@ static void a_read_is_repeated_when_the_connection_closed(void **state)
 static void a_write_is_never_repeated_after_it_was_sent(void **state)
 {
     static const row_t rows[] = {
+        /* clang-format off */
         { { .end = FAKE_CLOSE }, WRITE, 1, DRS_EUNSURE, 1, 0, 0 },
         { { .end = FAKE_RESET }, WRITE, 1, DRS_EUNSURE, 1, 0, 0 },
         { { .bytes = "$3\r\no", .end = FAKE_CLOSE }, WRITE, 1, DRS_EUNSURE, 1,
@@ -121,6 +124,7 @@ static void a_write_is_never_repeated_after_it_was_sent(void **state)
         { { .bytes = ":1\r\n" }, WRITE, 1, DRS_EUNSURE, 1, 0, 0 },
         { { .bytes = "?\r\n" }, WRITE, 1, DRS_EUNSURE, 1, 0, 0 },
         { { .bytes = OWN OWN }, WRITE, 1, DRS_EUNSURE, 1, 0, 0 },
+        /* clang-format on */
     };
 
     check_rows(state, rows, COUNT(rows));
@@ -129,6 +133,7 @@ static void a_write_is_never_repeated_after_it_was_sent(void **state)
 static void a_read_is_not_repeated_when_time_or_sense_is_lacking(void **state)
 {
     static const row_t rows[] = {
+        /* clang-format off */
         { { .bytes = NULL }, READ, 1, DRS_EDOWN, 1, 0, 1 },
         { { .bytes = "$3\r\nol" }, READ, 1, DRS_EDOWN, 1, 0, 1 },
         { { .bytes = OWN, .wait = 3 * SHORT }, READ, 1, DRS_EDOWN, 1, 0, 1 },
@@ -140,14 +145,15 @@ static void a_read_is_not_repeated_when_time_or_sense_is_lacking(void **state)
         { { .bytes = OWN OWN }, READ, 1, DRS_EREPLY, 1, 0, 0 },
         { { .bytes = OWN "$" }, READ, 1, DRS_EREPLY, 1, 0, 0 },
         { { .bytes = "*1\r\n*1\r\n*1\r\n" }, READ, 1, DRS_EREPLY, 1, 0, 0 },
+        /* clang-format on */
     };
 
     check_rows(state, rows, COUNT(rows));
 }
 
 /* They say that nothing was executed, and that elsewhere it may be. */
-static void what_redis_did_not_execute_is_asked_on_a_new_connection(
-    void **state)
+static void
+what_redis_did_not_execute_is_asked_on_a_new_connection(void **state)
 {
     static const char *const words[] = {
         "-READONLY You can't write against a read only replica.\r\n",
@@ -160,10 +166,12 @@ static void what_redis_did_not_execute_is_asked_on_a_new_connection(
 
     for (i = 0; i < COUNT(words); i++) {
         const row_t rows[] = {
+            /* clang-format off */
             { { .bytes = words[i] }, READ, 1, APR_SUCCESS, 2, 0, 0 },
             { { .bytes = words[i] }, WRITE, 1, APR_SUCCESS, 2, 0, 0 },
             { { .bytes = words[i], .end = FAKE_CLOSE }, WRITE, 1, APR_SUCCESS,
               2, 0, 0 },
+            /* clang-format on */
         };
 
         check_rows(state, rows, COUNT(rows));
@@ -174,6 +182,7 @@ static void what_redis_did_not_execute_is_asked_on_a_new_connection(
 static void what_redis_refuses_is_down_and_asked_once(void **state)
 {
     static const char *const words[] = {
+        /* clang-format off */
         "-LOADING Redis is loading the dataset in memory\r\n",
         "-OOM command not allowed when used memory > 'maxmemory'.\r\n",
         "-NOPERM this user has no permissions\r\n",
@@ -185,6 +194,7 @@ static void what_redis_refuses_is_down_and_asked_once(void **state)
         "-CLUSTERDOWN The cluster is down\r\n",
         "-TRYAGAIN Multiple keys request\r\n",
         "-EXECABORT Transaction discarded\r\n", "-OOM\r\n",
+        /* clang-format on */
     };
     size_t i;
 
@@ -202,11 +212,13 @@ static void what_redis_refuses_is_down_and_asked_once(void **state)
 static void any_other_error_is_an_answer(void **state)
 {
     static const char *const words[] = {
+        /* clang-format off */
         "-WRONGTYPE Operation against a key\r\n", "-ERR syntax error\r\n",
         "-NOSCRIPT No matching script.\r\n", "-LOADINGS x\r\n", "-OOMPH\r\n",
         "-BUSYKEY Target key name already exists.\r\n", "-ASKING\r\n", "-\r\n",
         "-loading\r\n", "- LOADING\r\n", "-ERR LOADING\r\n", "-MOVEDX 1 a\r\n",
         "-ERR max number\r\n",
+        /* clang-format on */
     };
     size_t i;
 
@@ -242,7 +254,8 @@ static void an_unasked_refusal_is_no_execution(void **state)
     drs_trip_t trip;
 
     PLAY(rig->fake, { .bytes = "-ERR max number of clients reached\r\n",
-                      .unasked = 1, .end = FAKE_CLOSE });
+                      .unasked = 1,
+                      .end = FAKE_CLOSE });
     PLAY(rig->fake, { .bytes = OWN });
     assert_int_equal(travel(rig, route, WRITE, 2, LONG, &trip), APR_SUCCESS);
     assert_string_equal(trip.replies[1]->str, "own");
@@ -323,8 +336,7 @@ static void three_silences_open_the_breaker(void **state)
         rig_took(rig, 50, 50);
     }
     for (i = 0; i < 10; i++) {
-        assert_int_equal(travel(rig, route, i % 2, 1, LONG, &trip),
-                         DRS_EDOWN);
+        assert_int_equal(travel(rig, route, i % 2, 1, LONG, &trip), DRS_EDOWN);
         if (drs_redis_clock() - rig->start < least) {
             least = drs_redis_clock() - rig->start;
         }
@@ -341,9 +353,9 @@ static void three_silences_open_the_breaker(void **state)
 static void a_server_that_answers_nonsense_or_no_is_asked_on(void **state)
 {
     static char much[MOST + 1];
-    static const char *const answers[] = {
-        OWN OWN, ":1\r\n", much, "-LOADING no\r\n", "-READONLY no\r\n"
-    };
+    static const char *const answers[] = { OWN OWN, ":1\r\n", much,
+                                           "-LOADING no\r\n",
+                                           "-READONLY no\r\n" };
     rig_t *rig = *state;
     drs_route_t *route = drs_route_create(&rig->conf, rig->p);
     drs_trip_t trip;
@@ -424,12 +436,10 @@ static void nobody_gets_the_answer_of_another(void **state)
     memset(&crowd, 0, sizeof(crowd));
     pthread_mutex_init(&crowd.lock, NULL);
     crowd.route = drs_route_create(&rig->conf, rig->p);
-    PLAY(rig->fake, { .echo = 1 }, { .echo = 1 },
-         { .echo = 1, .bytes = OWN });
+    PLAY(rig->fake, { .echo = 1 }, { .echo = 1 }, { .echo = 1, .bytes = OWN });
     PLAY(rig->fake, { .echo = 1 }, { .echo = 1 }, { .end = FAKE_CLOSE });
     PLAY(rig->fake, { .echo = 1 }, { .echo = 1, .wait = 150 });
-    PLAY(rig->fake, { .echo = 1 },
-         { .bytes = "$70\r\n", .end = FAKE_RESET });
+    PLAY(rig->fake, { .echo = 1 }, { .bytes = "$70\r\n", .end = FAKE_RESET });
     PLAY(rig->fake, { .echo = 1 }, { .echo = 1 }, { .echo = 1 },
          { .echo = 1, .end = FAKE_CLOSE });
     for (i = 0; i < THREADS; i++) {

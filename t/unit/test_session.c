@@ -39,8 +39,7 @@ static apr_status_t get(request_t *request)
 {
     const char *json = NULL;
 
-    return drs_session_get(request->session, "f", &json, NULL,
-                           request->rig->p);
+    return drs_session_get(request->session, "f", &json, NULL, request->rig->p);
 }
 
 /* The session is a new one under an id of ours, and the browser knows. */
@@ -56,8 +55,7 @@ static void be_born(const request_t *request, int script)
     assert_int_equal(request->announced, 1);
     assert_string_equal(script_key(request, script),
                         drs_session_key(request->session));
-    assert_string_equal(fake_command(request->rig->fake, script)->argv[4],
-                        "1");
+    assert_string_equal(fake_command(request->rig->fake, script)->argv[4], "1");
 }
 
 static void be_unborn(const request_t *request, int announced)
@@ -88,16 +86,19 @@ static void an_unborn_session_reads_without_traffic(void **state)
     request_begin(&request, state, NULL);
     fake_die(rig->fake);
     assert_int_equal(get(&request), APR_NOTFOUND);
-    assert_int_equal(drs_session_get_string(request.session, "f", &text,
-                                            rig->p), APR_NOTFOUND);
+    assert_int_equal(
+        drs_session_get_string(request.session, "f", &text, rig->p),
+        APR_NOTFOUND);
     assert_int_equal(drs_session_get_int(request.session, "f", &number),
                      APR_NOTFOUND);
-    assert_int_equal(drs_session_get_many(request.session, fields, 2, json,
-                                          rig->p), APR_SUCCESS);
+    assert_int_equal(
+        drs_session_get_many(request.session, fields, 2, json, rig->p),
+        APR_SUCCESS);
     assert_null(json[0]);
     assert_null(json[1]);
-    assert_int_equal(drs_session_view(request.session, fields, 2, json, NULL,
-                                      &live, rig->p), APR_SUCCESS);
+    assert_int_equal(
+        drs_session_view(request.session, fields, 2, json, NULL, &live, rig->p),
+        APR_SUCCESS);
     assert_int_equal(live, 0);
     assert_int_equal(drs_session_has(request.session, "f"), APR_NOTFOUND);
     assert_int_equal(drs_session_count(request.session, &n), APR_SUCCESS);
@@ -193,8 +194,7 @@ static void a_new_session_after_the_headers_is_refused_unsent(void **state)
     request_begin(&request, state, NULL);
     request.headers_out = 1;
     assert_int_equal(set(&request), DRS_ESENT);
-    assert_int_equal(drs_session_add(request.session, "f", "1", 1),
-                     DRS_ESENT);
+    assert_int_equal(drs_session_add(request.session, "f", "1", 1), DRS_ESENT);
     assert_int_equal(drs_session_incr(request.session, "f", 1, &now),
                      DRS_ESENT);
     be_unborn(&request, 0);
@@ -217,9 +217,9 @@ static void a_bound_session_is_written_under_its_id(void **state)
     PLAY(rig->fake, { .bytes = WRITTEN });
     assert_int_equal(set(&request), APR_SUCCESS);
     be_bound(&request);
-    assert_string_equal(script_key(&request, 0),
-                        apr_pstrcat(rig->p, "drsession:", request_client_id,
-                                    NULL));
+    assert_string_equal(
+        script_key(&request, 0),
+        apr_pstrcat(rig->p, "drsession:", request_client_id, NULL));
     assert_string_equal(fake_command(rig->fake, 0)->argv[4], "0");
 }
 
@@ -254,8 +254,9 @@ static void what_a_read_did_not_find_is_unborn(void **state)
 
     request_begin(&request, state, request_client_id);
     PLAY(rig->fake, { .bytes = "*1\r\n$-1\r\n" }, { .bytes = ":0\r\n" });
-    assert_int_equal(drs_session_view(request.session, fields, 1, json, NULL,
-                                      &live, rig->p), APR_SUCCESS);
+    assert_int_equal(
+        drs_session_view(request.session, fields, 1, json, NULL, &live, rig->p),
+        APR_SUCCESS);
     assert_int_equal(live, 0);
     be_unborn(&request, 0);
 
@@ -291,8 +292,7 @@ static void a_session_seen_alive_that_ended_is_gone(void **state)
     assert_int_equal(get(&request), APR_SUCCESS);
     assert_int_equal(set(&request), DRS_EGONE);
     assert_int_equal(set(&request), DRS_EGONE);
-    assert_int_equal(drs_session_add(request.session, "f", "1", 1),
-                     DRS_EGONE);
+    assert_int_equal(drs_session_add(request.session, "f", "1", 1), DRS_EGONE);
     assert_int_equal(drs_session_incr(request.session, "f", 1, &now),
                      DRS_EGONE);
     be_bound(&request);
@@ -309,8 +309,8 @@ static void a_session_seen_alive_that_ended_is_gone(void **state)
          { .bytes = QUEUED }, { .bytes = QUEUED },
          { .bytes = "*3\r\n$-1\r\n:0\r\n:0\r\n" });
     assert_int_equal(get(&request), APR_SUCCESS);
-    assert_int_equal(drs_session_pop(request.session, "f", &json, NULL,
-                                     rig->p), DRS_EGONE);
+    assert_int_equal(drs_session_pop(request.session, "f", &json, NULL, rig->p),
+                     DRS_EGONE);
 }
 
 static void what_the_own_hand_emptied_is_unborn_and_not_gone(void **state)

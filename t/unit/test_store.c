@@ -322,6 +322,7 @@ static void every_answer_of_an_addition_has_its_meaning(void **state)
 static void every_answer_of_a_removal_has_its_meaning(void **state)
 {
     static const row_t rows[] = {
+        /* clang-format off */
         { "*3\r\n$1\r\n1\r\n:1\r\n:1\r\n", APR_SUCCESS, DRS_ALIVE_YES },
         { "*3\r\n$1\r\n1\r\n:1\r\n:0\r\n", APR_SUCCESS, DRS_ALIVE_NO },
         { "*3\r\n$-1\r\n:0\r\n:1\r\n", APR_NOTFOUND, DRS_ALIVE_YES },
@@ -335,6 +336,7 @@ static void every_answer_of_a_removal_has_its_meaning(void **state)
         { "*-1\r\n", DRS_EUNSURE, DRS_ALIVE_UNTOLD },
         { "-EXECABORT Transaction discarded\r\n", DRS_EDOWN,
           DRS_ALIVE_UNTOLD },
+        /* clang-format on */
     };
     rig_t *rig = *state;
     drs_store_t store;
@@ -389,8 +391,10 @@ static void every_answer_of_a_move_has_its_meaning(void **state)
 static void a_list_with_a_hole_or_half_a_pair_is_refused(void **state)
 {
     static const char *const answers[] = {
+        /* clang-format off */
         "*1\r\n$-1\r\n", "*2\r\n$1\r\na\r\n$-1\r\n", "*2\r\n$-1\r\n$1\r\na\r\n",
         "*2\r\n$1\r\na\r\n:1\r\n", "*1\r\n*0\r\n", "*1\r\n$1\r\na\r\n",
+        /* clang-format on */
     };
     rig_t *rig = *state;
     apr_array_header_t *list = NULL;
@@ -411,9 +415,11 @@ static void a_list_with_a_hole_or_half_a_pair_is_refused(void **state)
 static void no_line_about_a_failure_repeats_what_was_sent(void **state)
 {
     static const char *const answers[] = {
+        /* clang-format off */
         "-ERR unknown command 'EVALSHA', with args beginning with: 'k'\r\n",
         "-ERR wrong number of arguments for \"k\"\r\n",
         "-NOPERM no permissions to access key: k\r\n", "-ERR `k`\r\n",
+        /* clang-format on */
     };
     rig_t *rig = *state;
     drs_store_t store;

@@ -54,6 +54,7 @@ static void good_tcp_urls_are_taken_apart(void **state)
         const char *pass;
         const char *name;
     } rows[] = {
+        /* clang-format off */
         { "redis://h", "h", 6379, 0, NULL, NULL, "redis://h" },
         { "redis://h/", "h", 6379, 0, NULL, NULL, "redis://h/" },
         { "REDIS://h", "h", 6379, 0, NULL, NULL, "redis://h" },
@@ -83,6 +84,7 @@ static void good_tcp_urls_are_taken_apart(void **state)
           "redis://h" },
         { "redis://:a+b?c#d@[::1]:9", "::1", 9, 0, NULL, "a+b?c#d",
           "redis://[::1]:9" },
+        /* clang-format on */
     };
     size_t i;
 
@@ -153,6 +155,7 @@ static void assert_refused(const char *text, apr_pool_t *p)
 static void bad_urls_are_refused_without_showing_a_password(void **state)
 {
     static const char *const rows[] = {
+        /* clang-format off */
         "", "redis", "redis:", "redis:/", "redis://", "redis:///", "://",
         "http://h", "redi://h", "s3cret://h", "s3cret", ":s3cret@h",
         "127.0.0.1:6379", "redis//h", " redis://h", "redis://h ",
@@ -181,6 +184,7 @@ static void bad_urls_are_refused_without_showing_a_password(void **state)
         "unix:///r?db=1&x=2", "unix:///r?DB=1", "unix:///r?db=2147483648",
         "unix:///r%", "unix:///r%00", "unix:///r%zz", "unix:///r r",
         "unix:///r\n",
+        /* clang-format on */
     };
     size_t i;
 
@@ -217,8 +221,7 @@ static void schemes_known_by_name_only_are_named_in_the_refusal(void **state)
         const char *text = apr_pstrcat(*state, rows[i], ":s3cret@h", NULL);
 
         assert_refused(text, *state);
-        assert_int_equal(drs_url_parse(text, &url, &why, *state),
-                         DRS_EVALUE);
+        assert_int_equal(drs_url_parse(text, &url, &why, *state), DRS_EVALUE);
         assert_non_null(strstr(why, rows[i]));
     }
 }
