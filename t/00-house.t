@@ -244,6 +244,24 @@ gate('nothing is nested deeper than 4', sub {
         grep { $_->[3] > 4 } functions(@_);
 }, \@c, [ 'bad.c', "int f(void)\n{\n" . "if (1) {\n" x 5 . "}\n" x 5 . "}\n" ]);
 
+# What the tour names is there, and the tour names all that is there.
+my ($tour) = grep { $_->[0] eq 'docs/tour.md' } @all;
+my $code = join '', map { $_->[1] } @c;
+
+gate('the tour speaks of what is there', sub {
+    my %seen;
+    map { "$_ is nowhere" }
+        grep { !$seen{$_}++ && $code !~ /\b\Q$_\E\b/
+               && !grep { -e "$_" } glob "src/*/$_.h" }
+        map { $_->[1] =~ /\b(?<![\/.])([a-z]+(?:_[a-z]+)+)\b/g } @_;
+}, [$tour], [ 'docs/tour.md', "`drs_no_such_thing`\n" ]);
+
+gate('the tour shows every file of the module', sub {
+    my $text = join '', map { $_->[1] } @_;
+    map { m{(drs_\w+)\.c$} && $text !~ /\b$1\b/ ? "$1 is not shown" : () }
+        glob 'src/engine/*.c src/faces/*.c';
+}, [$tour], [ 'docs/tour.md', "no names\n" ]);
+
 gate('no file is longer than 600 lines', sub {
     map { my $n = $_->[1] =~ tr/\n//; $n > 600 ? "$_->[0]:$n: too long" : () }
         @_;
