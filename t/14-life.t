@@ -29,6 +29,11 @@ DRSessionIdle 1h
     SetHandler drstest
     DRSessionMaxLifetime 2h
 </Location>
+<Location /agemax>
+    SetHandler drstest
+    DRSessionIdle 0
+    DRSessionMaxLifetime 2h
+</Location>
 <Location /loose>
     SetHandler drstest
     DRSessionStrict Off
@@ -165,6 +170,22 @@ subtest 'too_old_is_gone' => sub {
     $run->($soon, 'get b');
     cmp_ok $redis->cmd('PTTL', "drsession:$soon"), '<=', 91_000,
         'after a read too';
+};
+
+# An id of another program says no birth: its key's own expiry counts.
+subtest 'who_changes_every_field_wins_no_time' => sub {
+    my @most;
+    for my $n (1 .. 16) {
+        my $id = sprintf '%043d', $n;
+        $redis->cmd('HSET', "drsession:$id", "old$n", 1);
+        $redis->cmd('PEXPIRE', "drsession:$id", 100_000);
+        my $answer = $httpd->drs({ jar => jar(drsession => $id),
+            path => '/agemax' }, "set_many old$n\tnew$n 1");
+        is $answer, 'ok' if $answer ne 'ok';
+        my $left = $redis->cmd('PTTL', "drsession:$id");
+        push @most, $left if $left > 100_000 || $left <= 0;
+    }
+    is "@most", '', 'each keeps the time it had';
 };
 
 subtest 'a_write_never_revives_a_session' => sub {

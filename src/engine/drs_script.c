@@ -36,6 +36,7 @@ enum { HEAD_ARGS = 8 };
     "end\n"
 
 /* ... and ends with the expiry that leaves no key without one. */
+/* Deleting comes last: a key without fields would lose its expiry. */
 static const char update_script[] = SCRIPT_HEAD
     "local last, new = {}, 0\n"
     "for i = 4, #ARGV, 3 do last[ARGV[i + 1]] = i end\n"
@@ -47,9 +48,10 @@ static const char update_script[] = SCRIPT_HEAD
     "for field, i in pairs(last) do\n"
     "  if ARGV[i] == 'set' then\n"
     "    redis.call('HSET', key, field, ARGV[i + 2])\n"
-    "  else\n"
-    "    redis.call('HDEL', key, field)\n"
     "  end\n"
+    "end\n"
+    "for field, i in pairs(last) do\n"
+    "  if ARGV[i] ~= 'set' then redis.call('HDEL', key, field) end\n"
     "end\n"
     "expire()\n"
     "return {new, redis.call('EXISTS', key)}\n";
