@@ -73,7 +73,8 @@ $(BUILD)/test_session: $(BUILD)/t/unit/request.o
 # Directives are tested without an httpd around them.
 $(BUILD)/test_conf: $(BUILD)/src/faces/drs_conf.o \
 	$(BUILD)/src/faces/drs_forward.o \
-	$(BUILD)/src/faces/drs_lists.o $(BUILD)/src/faces/drs_words.o
+	$(BUILD)/src/faces/drs_lists.o $(BUILD)/src/faces/drs_secret.o \
+	$(BUILD)/src/faces/drs_words.o
 
 include t/fuzz/fuzz.mk
 

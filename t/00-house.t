@@ -185,7 +185,7 @@ fence('only the Lua guest sees Lua', qr{(?:^|/)(?:lua|lualib|lauxlib)\.h$},
     qr{^src/lua/}, [ 'src/faces/drs_bad.c', "#include <lua.h>\n" ]);
 fence('only faces and the module see faces',
     qr{^drs_(?:conf|check|child|env|header|expr|forward|lists|log|lookup|reply|rest|status
-        |turn|words)\.h$}x,
+        |secret|turn|words)\.h$}x,
     qr{^mod_drsession\.c$|^src/faces/},
     [ 'src/engine/drs_bad.c', "#include \"drs_conf.h\"\n" ]);
 fence('the Lua guest sees the public header alone',
@@ -197,7 +197,7 @@ fence('only the Lua guest sees its headers', qr{^drs_lua_}, qr{^src/lua/},
 # The arrows; what has no rank is a leaf.
 my %rank = (redis => 1, pool => 2, route => 3, store => 4, life => 5,
     session => 6, handoff => 7,
-    batch => 7);
+    batch => 7, ops => 8);
 
 gate('in the engine arrows only point down', sub {
     by_line(sub {

@@ -15,6 +15,7 @@
 
 #include "drs_codec.h"
 #include "drs_lists.h"
+#include "drs_secret.h"
 #include "drs_words.h"
 
 static const drs_cookie_t default_cookie = {
@@ -242,10 +243,10 @@ static const char *set_credentials(cmd_parms *cmd, void *dir, const char *first,
 
     (void)dir;
     if (strncmp(source, "file:", 5) == 0) {
-        why = drs_words_file(cmd, source + 5, &conf->pass);
+        why = drs_secret_file(cmd, source + 5, &conf->pass);
     }
     else if (strncmp(source, "exec:", 5) == 0) {
-        why = drs_words_exec(cmd, source + 5, &conf->pass);
+        why = drs_secret_exec(cmd, source + 5, &conf->pass);
     }
     else {
         /* Not repeated: it may be the password itself. */

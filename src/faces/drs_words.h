@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Words of the configuration: what may be written, and what it means. Knows
- * times, sizes, secrets and cookie attributes; nothing of directives. Where
+ * times, sizes, names and cookie attributes; nothing of directives. Where
  * a function returns text it is NULL on success, else one sentence that
  * begins with the directive, shows the bad word and says what is allowed;
  * outputs are untouched then.
@@ -81,32 +81,6 @@ const char *drs_words_value(const char *word, const char *name);
  * @return 1 or 0
  */
 int drs_words_is_variable(const char *name);
-
-/**
- * Read a secret: the first line of a plain file, without its CR LF, 1 to
- * 1024 bytes. Warns when everyone may read the file.
- *
- * @param cmd    of the setter; its pool owns the secret
- * @param path   absolute, or below ServerRoot
- * @param secret out
- * @return NULL, or what is wrong, without the directive
- */
-const char *drs_words_file(const cmd_parms *cmd, const char *path,
-                           const char **secret);
-
-/**
- * Read a secret: the first line that a command prints, as of a file. The
- * command has 10 s, has to exit with 0, reads nothing and has httpd's own
- * standard error and environment.
- *
- * @param cmd     of the setter; its pool owns the secret
- * @param command program, looked for in PATH, and arguments, as a shell
- *                would split them
- * @param secret  out
- * @return NULL, or what is wrong, without the directive
- */
-const char *drs_words_exec(const cmd_parms *cmd, const char *command,
-                           const char **secret);
 
 /**
  * Read one attribute of DRSessionCookie.

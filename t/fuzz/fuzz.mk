@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
 # Fuzz targets. In `make check` they have a main() of ours that replays
 # t/fuzz/corpus; in `make fuzz` it is clang's libFuzzer, with sanitizers.
-#   FUZZ="x y"  these targets only    SECONDS=60  for each
+#   FUZZ="x y"  these targets only    SECONDS=60  for each, or
+#   RUNS=10000000  executions, whichever ends first
+# `make fuzz-coverage` tells which lines the corpus reaches.
 FUZZ_ALL = $(patsubst t/fuzz/fuzz_%.c,%,$(wildcard t/fuzz/fuzz_*.c))
 FUZZ_LUA = $(filter lua_%,$(FUZZ_ALL))
 FUZZ ?= $(FUZZ_ALL)
 SECONDS ?= 60
+RUNS ?= -1
 FUZZ_MAIN = $(BUILD)/t/fuzz/replay.o
 FUZZ_LIBS = $(SYSTEM_LIBS) -lm
 FUZZ_SANITIZE = -fsanitize=address,undefined,fuzzer-no-link \
@@ -20,7 +23,6 @@ $(BUILD)/canary: $(BUILD)/t/fuzz/canary.o $(BUILD)/t/fuzz/fuzz.o $(FUZZ_MAIN)
 
 # Faces are tried without an httpd around them.
 $(BUILD)/fuzz_words: $(BUILD)/t/fuzz/httpd.o $(BUILD)/src/faces/drs_words.o
-$(BUILD)/fuzz_header: $(BUILD)/t/fuzz/httpd.o $(BUILD)/src/faces/drs_header.o
 
 $(FUZZ_LUA:%=$(BUILD)/fuzz_%): $(BUILD)/t/fuzz/lua_same.o \
 	$(patsubst %,$(BUILD)/src/lua/drs_lua_%.o,dump load text)
@@ -49,6 +51,14 @@ fuzz:
 	    FUZZ_LIBS='-fsanitize=fuzzer $$(SYSTEM_LIBS) -lm' run-fuzz
 
 run-fuzz: fuzzers
-	@sh t/fuzz/run $(BUILD) $(SECONDS) $(FUZZ)
+	@sh t/fuzz/run $(BUILD) $(SECONDS) $(RUNS) $(FUZZ)
 
-.PHONY: fuzzers fuzz run-fuzz
+# What the seeds reach, without a fuzzer.
+fuzz-coverage:
+	@$(MAKE) -s --no-print-directory BUILD=build-cov CFLAGS='-O0 -g' \
+	    SANITIZE=--coverage run-fuzz-coverage
+
+run-fuzz-coverage: fuzzers
+	@sh t/fuzz/coverage $(BUILD) 90 $(FUZZ_ALL)
+
+.PHONY: fuzzers fuzz run-fuzz fuzz-coverage run-fuzz-coverage

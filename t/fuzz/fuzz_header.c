@@ -14,7 +14,7 @@
 
 #include "drs_batch.h"
 #include "drs_codec.h"
-#include "drs_header.h"
+#include "drs_ops.h"
 
 static const char *const names[] = { "set",    "add",        "incr",
                                      "delete", "regenerate", "destroy" };
@@ -97,7 +97,7 @@ static void check_again(const apr_array_header_t *ops, apr_pool_t *p)
         text = apr_pstrcat(p, text, i > 0 ? "," : "",
                            write_op(&APR_ARRAY_IDX(ops, i, drs_op_t), p), NULL);
     }
-    CLAIM(drs_header_parse(text, again, &why, p) == APR_SUCCESS);
+    CLAIM(drs_ops_parse(text, again, &why, p) == APR_SUCCESS);
     CLAIM(again->nelts == ops->nelts);
     for (i = 0; i < ops->nelts; i++) {
         CLAIM(is_same(&APR_ARRAY_IDX(ops, i, drs_op_t),
@@ -111,7 +111,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *text = fuzz_rest(&input);
     apr_array_header_t *ops = apr_array_make(input.p, 8, sizeof(drs_op_t));
     const char *why = NULL;
-    apr_status_t rv = drs_header_parse(text, ops, &why, input.p);
+    apr_status_t rv = drs_ops_parse(text, ops, &why, input.p);
     int i;
 
     if (rv != APR_SUCCESS) {

@@ -46,6 +46,7 @@ typedef struct line_t {
     int multi;
     int aborted;
     int over;
+    int surplus; /* more may have been said than was asked for */
     int n;
     command_t queue[QUEUE];
 } line_t;
@@ -222,7 +223,19 @@ static void say_raw(int fd)
         if (bytes[i] == 'u') bytes[i] = 'v';
     }
     server_book.unknown = 1;
+    lines[fd - FIRST].surplus = 1;
     say(fd, bytes, len, 0);
+}
+
+/*
+ * RESP does not number its answers: one too many and one that comes later
+ * are together what nobody can tell from the answer to the next command.
+ */
+static apr_interval_time_t delay_of(const line_t *line)
+{
+    apr_interval_time_t delay = (apr_interval_time_t)fuzz_byte(plans) * 10000;
+
+    return line->surplus ? 0 : delay;
 }
 
 static void say_as_planned(int fd, line_t *line, const char *text,
@@ -234,13 +247,14 @@ static void say_as_planned(int fd, line_t *line, const char *text,
     case PLAN_SILENT:
         return;
     case PLAN_LATE:
-        say(fd, text, len, (apr_interval_time_t)fuzz_byte(plans) * 10000);
+        say(fd, text, len, delay_of(line));
         return;
     case PLAN_PART:
         say(fd, text, fuzz_byte(plans) % len, 0);
         break;
     case PLAN_TWICE:
     case PLAN_AFTER:
+        line->surplus = 1;
         say(fd, text, len, 0);
         say(fd, text, len, plan == PLAN_AFTER ? 1 : 0);
         return;
@@ -353,6 +367,7 @@ void server_start(fuzz_input_t *input)
     for (i = 0; i < LINES; i++) {
         lines[i].len = 0;
         lines[i].multi = lines[i].aborted = lines[i].over = lines[i].n = 0;
+        lines[i].surplus = 0;
     }
     learn_scripts(input->p);
     wire_reset();

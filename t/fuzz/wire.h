@@ -66,8 +66,7 @@ void wire_hang_up(int fd, int error);
 int wire_open(void);
 
 /**
- * Tell whether a client read bytes of another turn than the present one
- * and used the connection further.
+ * Tell whether a client read bytes of another turn than the present one.
  *
  * @return 1 or 0
  */
