@@ -47,6 +47,7 @@ typedef struct line_t {
     int aborted;
     int over;
     int surplus; /* more may have been said than was asked for */
+    int owing;   /* something was not answered */
     int n;
     command_t queue[QUEUE];
 } line_t;
@@ -227,35 +228,39 @@ static void say_raw(int fd)
     say(fd, bytes, len, 0);
 }
 
-/*
- * RESP does not number its answers: one too many and one that comes later
- * are together what nobody can tell from the answer to the next command.
- */
-static apr_interval_time_t delay_of(const line_t *line)
+/* Nothing that comes after is done. */
+static void hang_up(int fd, line_t *line, int error)
 {
-    apr_interval_time_t delay = (apr_interval_time_t)fuzz_byte(plans) * 10000;
-
-    return line->surplus ? 0 : delay;
+    line->over = 1;
+    wire_hang_up(fd, error);
 }
 
+/*
+ * RESP does not number its answers: one too many and one that is missing, or
+ * comes later, are together what nobody can tell from the right ones. So who
+ * has said too much is honest from then on, and who owes says nothing twice.
+ */
 static void say_as_planned(int fd, line_t *line, const char *text,
                            enum plan_t plan)
 {
     size_t len = strlen(text);
 
+    if (line->surplus) plan = PLAN_ANSWER;
     switch (plan) {
     case PLAN_SILENT:
+        line->owing = 1;
         return;
     case PLAN_LATE:
-        say(fd, text, len, delay_of(line));
+        say(fd, text, len, (apr_interval_time_t)fuzz_byte(plans) * 10000);
         return;
     case PLAN_PART:
         say(fd, text, fuzz_byte(plans) % len, 0);
         break;
     case PLAN_TWICE:
     case PLAN_AFTER:
-        line->surplus = 1;
         say(fd, text, len, 0);
+        if (line->owing) return;
+        line->surplus = 1;
         say(fd, text, len, plan == PLAN_AFTER ? 1 : 0);
         return;
     case PLAN_CLOSE:
@@ -265,8 +270,7 @@ static void say_as_planned(int fd, line_t *line, const char *text,
         say(fd, text, len, 0);
         return;
     }
-    line->over = 1;
-    wire_hang_up(fd, plan == PLAN_RESET ? ECONNRESET : 0);
+    hang_up(fd, line, plan == PLAN_RESET ? ECONNRESET : 0);
 }
 
 static void obey(int fd, line_t *line, command_t *command)
@@ -286,6 +290,7 @@ static void obey(int fd, line_t *line, command_t *command)
     server_book.executed += effect;
     if (plan == PLAN_RAW) say_raw(fd);
     else say_as_planned(fd, line, text, plan);
+    if (strncmp(text, "-ERR max number", 15) == 0) hang_up(fd, line, 0);
 }
 
 /* A number and its line; NULL = it is not all there. */
@@ -367,7 +372,7 @@ void server_start(fuzz_input_t *input)
     for (i = 0; i < LINES; i++) {
         lines[i].len = 0;
         lines[i].multi = lines[i].aborted = lines[i].over = lines[i].n = 0;
-        lines[i].surplus = 0;
+        lines[i].surplus = lines[i].owing = 0;
     }
     learn_scripts(input->p);
     wire_reset();
