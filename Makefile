@@ -70,6 +70,9 @@ LIED_TO = redis open pool route store hostile session
 $(LIED_TO:%=$(BUILD)/test_%): $(BUILD)/t/unit/fake.o $(BUILD)/t/unit/rig.o
 $(BUILD)/test_session: $(BUILD)/t/unit/request.o
 
+# The resolver is one that says what the test wants.
+$(BUILD)/test_names: LDFLAGS += -Wl,--wrap=getaddrinfo
+
 # Directives are tested without an httpd around them.
 $(BUILD)/test_conf: $(BUILD)/src/faces/drs_conf.o \
 	$(BUILD)/src/faces/drs_forward.o \

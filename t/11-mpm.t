@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: MIT
-# The same short life under every MPM, over TCP and a unix socket, with
-# some clients at once and a graceful restart in between.
+# The same short life under every MPM, over TCP (by address and by name) and a
+# unix socket, with some clients at once and a graceful restart in between.
 use strict;
 use warnings;
 use FindBin;
@@ -38,7 +38,7 @@ sub live {
 }
 
 for my $mpm (qw(prefork worker event)) {
-    for my $kind (qw(unix tcp)) {
+    for my $kind (qw(unix tcp), $mpm eq 'event' ? 'name' : ()) {
         subtest "a_life_under_${mpm}_over_$kind" => sub {
             plan skip_all => "httpd has no mpm_$mpm"
                 unless -e DRS::Httpd::libexec() . "/mod_mpm_$mpm.so"

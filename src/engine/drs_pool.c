@@ -71,7 +71,11 @@ drs_pool_t *drs_pool_create(const drs_pool_conf_t *conf,
 {
     drs_pool_t *pool = apr_pcalloc(p, sizeof(*pool));
     apr_size_t max = (apr_size_t)conf->max;
+    drs_names_t *names = NULL;
 
+    if (server->url->host != NULL) {
+        names = drs_names_create(server->url->host, server->url->port, p);
+    }
     pool->conf = conf;
     pool->server = server;
     pool->pid = getpid();
@@ -79,7 +83,7 @@ drs_pool_t *drs_pool_create(const drs_pool_conf_t *conf,
     pool->idle = apr_pcalloc(p, max * sizeof(*pool->idle));
     pool->spare = apr_pcalloc(p, max * sizeof(*pool->spare));
     for (; pool->n_spare < conf->max; pool->n_spare++) {
-        pool->spare[pool->n_spare] = drs_redis_create(server, p);
+        pool->spare[pool->n_spare] = drs_redis_create(server, names, p);
     }
     create_lock(pool, p);
     return pool;

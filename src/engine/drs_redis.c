@@ -7,7 +7,6 @@
 #include "drs_redis.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -35,6 +34,7 @@ enum { GREETING_MAX = 4096 };
 
 struct drs_redis_t {
     const drs_server_t *server;
+    drs_names_t *names;             /* NULL for a unix socket */
     int fd;                         /* -1 = closed */
     redisReader *reader;            /* NULL = closed */
     redisReplyObjectFunctions make; /* the reader's own, with our array */
@@ -71,11 +71,13 @@ static apr_status_t close_on_cleanup(void *redis)
     return APR_SUCCESS;
 }
 
-drs_redis_t *drs_redis_create(const drs_server_t *server, apr_pool_t *p)
+drs_redis_t *drs_redis_create(const drs_server_t *server, drs_names_t *names,
+                              apr_pool_t *p)
 {
     drs_redis_t *redis = apr_pcalloc(p, sizeof(*redis));
 
     redis->server = server;
+    redis->names = names;
     redis->fd = -1;
     apr_pool_cleanup_register(p, redis, close_on_cleanup,
                               apr_pool_cleanup_null);
@@ -226,26 +228,22 @@ static int connect_unix(drs_redis_t *redis, apr_interval_time_t deadline)
                       deadline);
 }
 
-/* Try each address of the name until one answers. */
-static int connect_tcp(drs_redis_t *redis, apr_interval_time_t deadline)
+/* Try each address of the host until one answers; all share the time. */
+static int connect_tcp(drs_redis_t *redis, apr_interval_time_t deadline,
+                       const char **unknown)
 {
-    struct addrinfo hints;
-    struct addrinfo *list = NULL;
-    struct addrinfo *at;
-    char port[12];
+    drs_address_t list[DRS_ADDRESSES_MAX];
     int error = EHOSTUNREACH;
+    int i;
+    int n = drs_names_find(redis->names, deadline - drs_redis_clock(), list,
+                           unknown);
 
-    memset(&hints, 0, sizeof(hints));
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_NUMERICSERV;
-    apr_snprintf(port, sizeof(port), "%d", redis->server->url->port);
-    if (getaddrinfo(redis->server->url->host, port, &hints, &list) != 0) {
-        return error;
+    for (i = 0; i < n && error != 0; i++) {
+        apr_interval_time_t now = drs_redis_clock();
+
+        error = connect_to(redis, (const struct sockaddr *)&list[i].to,
+                           list[i].len, now + (deadline - now) / (n - i));
     }
-    for (at = list; at != NULL && error != 0; at = at->ai_next) {
-        error = connect_to(redis, at->ai_addr, at->ai_addrlen, deadline);
-    }
-    freeaddrinfo(list);
     return error;
 }
 
@@ -313,17 +311,18 @@ apr_status_t drs_redis_open(drs_redis_t *redis, apr_interval_time_t deadline,
 {
     const drs_url_t *url = redis->server->url;
     apr_interval_time_t mine = drs_redis_clock() + redis->server->connect;
+    const char *unknown = NULL;
     char text[80];
     int error;
     apr_status_t rv;
 
     if (mine < deadline) deadline = mine;
-    error = url->scheme == DRS_SCHEME_UNIX ? connect_unix(redis, deadline)
-                                           : connect_tcp(redis, deadline);
+    error = redis->names == NULL ? connect_unix(redis, deadline)
+                                 : connect_tcp(redis, deadline, &unknown);
     if (error != 0 || !create_reader(redis)) {
         drs_redis_close(redis);
-        drs_redis_explain(why, "cannot connect to %s: %s", url->name,
-                          apr_strerror(error, text, sizeof(text)));
+        if (unknown == NULL) unknown = apr_strerror(error, text, sizeof(text));
+        drs_redis_explain(why, "cannot connect to %s: %s", url->name, unknown);
         return DRS_EDOWN;
     }
     rv = enter(redis, deadline, why);

@@ -10,6 +10,7 @@
 #include <apr_pools.h>
 #include <apr_time.h>
 
+#include "drs_names.h"
 #include "drs_url.h"
 #include "mod_drsession.h"
 
@@ -75,10 +76,12 @@ void drs_redis_explain(drs_why_t *why, const char *format, ...)
  * Make room for a connection; nothing is opened.
  *
  * @param server how to reach it, kept by reference
+ * @param names  the addresses of its host; NULL for a unix socket
  * @param p      owns the result; closes it when it goes
  * @return the closed connection
  */
-drs_redis_t *drs_redis_create(const drs_server_t *server, apr_pool_t *p);
+drs_redis_t *drs_redis_create(const drs_server_t *server, drs_names_t *names,
+                              apr_pool_t *p);
 
 /**
  * Connect, and send AUTH and SELECT where the server wants them.

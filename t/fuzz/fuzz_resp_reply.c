@@ -157,7 +157,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     server_t server = { &input, 0, 0 };
     drs_url_t url = { DRS_SCHEME_UNIX, 0, 0, NULL, "/r", NULL, NULL, "here" };
     drs_server_t place = { &url, NULL, NULL, APR_USEC_PER_SEC };
-    drs_redis_t *redis = drs_redis_create(&place, input.p);
+    drs_redis_t *redis = drs_redis_create(&place, NULL, input.p);
     drs_why_t why = { "" };
 
     wire_reset();

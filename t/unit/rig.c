@@ -10,6 +10,15 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+drs_redis_t *rig_create(const rig_t *rig, apr_pool_t *p)
+{
+    const drs_url_t *url = &rig->url;
+    drs_names_t *names = NULL;
+
+    if (url->host != NULL) names = drs_names_create(url->host, url->port, p);
+    return drs_redis_create(&rig->conf.server, names, p);
+}
+
 static int start_at(void **state, int family)
 {
     rig_t *rig = calloc(1, sizeof(*rig));
@@ -21,7 +30,7 @@ static int start_at(void **state, int family)
     rig->conf.pool.max = 4;
     rig->conf.pool.idle = apr_time_from_sec(60);
     rig->conf.pool.wait = 200 * MS;
-    rig->redis = drs_redis_create(&rig->conf.server, rig->p);
+    rig->redis = rig_create(rig, rig->p);
     *state = rig;
     return 0;
 }

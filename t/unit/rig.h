@@ -45,6 +45,15 @@ typedef struct rig_t {
     apr_interval_time_t start; /* us on drs_redis_clock() */
 } rig_t;
 
+/**
+ * Make a connection to the server of the rig; nothing is opened.
+ *
+ * @param rig started, but for its connection
+ * @param p   owns the result
+ * @return the closed connection
+ */
+drs_redis_t *rig_create(const rig_t *rig, apr_pool_t *p);
+
 /** Setup of cmocka: a server on loopback. */
 int rig_start(void **state);
 

@@ -124,7 +124,7 @@ static void a_pool_that_goes_closes_its_connection(void **state)
     apr_pool_t *p;
 
     assert_int_equal(apr_pool_create(&p, NULL), APR_SUCCESS);
-    rig->redis = drs_redis_create(&rig->conf.server, p);
+    rig->redis = rig_create(rig, p);
     rig_open(rig);
     assert_int_equal(fake_open(rig->fake, 1), 1);
     apr_pool_destroy(p);

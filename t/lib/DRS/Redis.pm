@@ -42,12 +42,12 @@ sub socket { "$_[0]{dir}/redis.sock" }
 sub dir    { $_[0]{dir} }
 sub pid    { $_[0]{pid} }
 
-# What DRSessionServer takes; kind is unix (default) or tcp.
+# What DRSessionServer takes; kind is unix (default), tcp or name.
 sub url {
     my ($self, $kind) = @_;
-    return ($kind // 'unix') eq 'unix'
-        ? 'unix://' . $self->socket
-        : 'redis://127.0.0.1:' . $self->port;
+    return 'unix://' . $self->socket if ($kind // 'unix') eq 'unix';
+    return ($kind eq 'name' ? 'redis://localhost:' : 'redis://127.0.0.1:')
+        . $self->port;
 }
 
 sub start {
