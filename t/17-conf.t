@@ -249,6 +249,15 @@ refused('contradictions_across_sections_are_refused',
         . within('Location /a', 'DRSessionEnv SHOP'),
         says('DRSessionExport', 'SHOP_STATUS', $variable)]);
 
+# What the manual shows is right; its files are not here.
+{
+    my $manual = DRS::Httpd::slurp("$FindBin::Bin/../docs/directives.md");
+    my @shown = grep { !/file:/ } $manual =~ /^Example: `(.+)`$/mg;
+    my $sections = () = $manual =~ /^## DRSession/mg;
+    is @shown, $sections - 1, 'every directive but one is tried as it is shown';
+    taken('the_examples_of_the_manual_are_taken', @shown);
+}
+
 taken('what_is_right_is_taken',
     'DRSession On', 'DRSession off', 'DRSession READONLY',
     'DRSessionServer redis://127.0.0.1', 'DRSessionServer redis://h:1/15',
