@@ -62,24 +62,27 @@ static drs_terms_t *make_terms(apr_pool_t *p)
     return terms;
 }
 
-static drs_session_t *make_session(const drs_url_t *url, const char *key,
-                                   const drs_terms_t *terms, apr_pool_t *p)
+static drs_route_t *make_route(const drs_url_t *url, apr_pool_t *p)
 {
-    static const drs_host_t host = { on_used, on_can_send, on_announce, NULL };
     drs_route_conf_t *conf = apr_pcalloc(p, sizeof(*conf));
-    drs_session_t *session;
 
     conf->server.url = url;
+    conf->server.user = url->user;
+    conf->server.pass = url->pass;
+    conf->server.connect = 500 * 1000;
     conf->pool.keep = 1;
     conf->pool.max = 1;
     conf->pool.idle = 60 * APR_USEC_PER_SEC;
-    if (url != NULL) {
-        conf->server.user = url->user;
-        conf->server.pass = url->pass;
-    }
-    conf->server.connect = 500 * 1000;
-    session = drs_session_create(drs_route_create(conf, p), terms->command,
-                                 &host, key, p);
+    return drs_route_create(conf, p);
+}
+
+static drs_session_t *make_session(drs_route_t *route, const char *key,
+                                   const drs_terms_t *terms, apr_pool_t *p)
+{
+    static const drs_host_t host = { on_used, on_can_send, on_announce, NULL };
+    drs_session_t *session =
+        drs_session_create(route, terms->command, &host, key, p);
+
     drs_session_agree(session, terms);
     return session;
 }
@@ -142,7 +145,7 @@ apr_status_t drs_place_open(const char *env, drs_session_t **session,
     rv = read_idle(env, &terms->idle, why, p);
     if (rv != APR_SUCCESS) return rv;
 
-    *session = make_session(url, key, terms, p);
+    *session = make_session(make_route(url, p), key, terms, p);
     drs_handoff_take(*session, status != NULL && strcmp(status, "none") == 0);
     return APR_SUCCESS;
 }

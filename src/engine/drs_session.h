@@ -21,7 +21,8 @@
 /**
  * Make the handle of a request; no traffic.
  *
- * @param route  where Redis is
+ * @param route  where Redis is; NULL for one without id under terms that
+ *               are readonly, which never asks
  * @param budget us that all calls of the request may take together
  * @param host   copied
  * @param id     well-formed, from the client; NULL = unborn
