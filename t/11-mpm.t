@@ -43,6 +43,8 @@ for my $mpm (qw(prefork worker event)) {
             plan skip_all => "httpd has no mpm_$mpm"
                 unless -e DRS::Httpd::libexec() . "/mod_mpm_$mpm.so"
                 || DRS::Httpd::is_compiled_in($mpm);
+            plan skip_all => 'localhost has no address on this system'
+                if $kind eq 'name' && !gethostbyname 'localhost';
             my $httpd = start_httpd(mpm => $mpm, redis => $redis,
                 kind => $kind, conf => "DRSession On\nDRSessionIdle 1h\n");
             live($httpd);
