@@ -142,13 +142,18 @@ static void *make_bounded_array(const redisReadTask *task, drs_elements_t n)
 
 /*
  * hiredis steps over the two bytes behind a text, whatever they are. It has
- * them when it makes one.
+ * them when it makes one. What is a line has neither byte inside; before 1.0
+ * hiredis did not mind.
  */
 static void *make_ended_string(const redisReadTask *task, char *str, size_t len)
 {
     const drs_redis_t *redis = task->privdata;
 
     if (str[len] != '\r' || str[len + 1] != '\n') return NULL;
+    if (task->type != REDIS_REPLY_STRING &&
+        (memchr(str, '\r', len) != NULL || memchr(str, '\n', len) != NULL)) {
+        return NULL;
+    }
     return redis->make_string(task, str, len);
 }
 

@@ -20,6 +20,15 @@ static const char *find_line(const char *at, const char *end)
     return NULL;
 }
 
+/* A simple string has no half of an end in it. */
+static int is_one_line(const char *at, const char *end)
+{
+    for (; at < end; at++) {
+        if (*at == '\r' || *at == '\n') return 0;
+    }
+    return 1;
+}
+
 /* As Redis writes integers: no plus, no leading zero, no minus zero. */
 static int read_integer(const char *at, const char *end, long long *n)
 {
@@ -66,7 +75,9 @@ const char *resp_read(const char *at, const char *end, int depth,
     }
     memset(reply, 0, sizeof(*reply));
     reply->mark = *at++;
-    if (reply->mark == '+' || reply->mark == '-') return line + 2;
+    if (reply->mark == '+' || reply->mark == '-') {
+        return is_one_line(at, line) ? line + 2 : NULL;
+    }
     if (!read_integer(at, line, &reply->n)) return NULL;
     at = line + 2;
     if (reply->mark == ':') return at;
