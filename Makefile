@@ -112,8 +112,9 @@ deps:
 	@sh conf/packages check
 
 # The README's commands on a bare Debian; needs root and debootstrap.
+#   SUITES="bookworm trixie"   SHORT=1  each command once, as root
 fresh:
-	sh t/fresh
+	@SHORT=$(SHORT) sh t/fresh $(SUITES)
 
 demo:
 	@sh conf/packages demo
