@@ -40,6 +40,7 @@ struct drs_redis_t {
     redisReplyObjectFunctions make; /* the reader's own, with our array */
     void *(*make_string)(const redisReadTask *task, char *str, size_t len);
     void *(*make_array)(const redisReadTask *task, drs_elements_t n);
+    void *(*make_nil)(const redisReadTask *task);
     drs_elements_t elements; /* that may still come in this trip */
 };
 
@@ -135,7 +136,10 @@ static void *make_bounded_array(const redisReadTask *task, drs_elements_t n)
     int depth = 1;
 
     for (up = task->parent; up != NULL; up = up->parent) depth++;
-    if (depth > DEPTH_MAX || n > redis->elements) return NULL;
+    if (depth > DEPTH_MAX || n > redis->elements ||
+        task->type != REDIS_REPLY_ARRAY) {
+        return NULL;
+    }
     redis->elements -= n;
     return redis->make_array(task, n);
 }
@@ -150,11 +154,46 @@ static void *make_ended_string(const redisReadTask *task, char *str, size_t len)
     const drs_redis_t *redis = task->privdata;
 
     if (str[len] != '\r' || str[len + 1] != '\n') return NULL;
-    if (task->type != REDIS_REPLY_STRING &&
-        (memchr(str, '\r', len) != NULL || memchr(str, '\n', len) != NULL)) {
+    if (task->type == REDIS_REPLY_STRING) {
+        return redis->make_string(task, str, len);
+    }
+    if (task->type != REDIS_REPLY_STATUS && task->type != REDIS_REPLY_ERROR) {
+        return NULL;
+    }
+    if (memchr(str, '\r', len) != NULL || memchr(str, '\n', len) != NULL) {
         return NULL;
     }
     return redis->make_string(task, str, len);
+}
+
+#if HIREDIS_MAJOR >= 1
+/* Nobody asked for RESP 3, so what only that has is no answer. */
+static void *refuse_double(const redisReadTask *task, double value, char *str,
+                           size_t len)
+{
+    (void)task;
+    (void)value;
+    (void)str;
+    (void)len;
+    return NULL;
+}
+
+static void *refuse_bool(const redisReadTask *task, int value)
+{
+    (void)task;
+    (void)value;
+    return NULL;
+}
+#endif
+
+/* A text or array that is absent has their type; RESP 3 has another one. */
+static void *make_absent(const redisReadTask *task)
+{
+    const drs_redis_t *redis = task->privdata;
+
+    return task->type == REDIS_REPLY_STRING || task->type == REDIS_REPLY_ARRAY
+               ? redis->make_nil(task)
+               : NULL;
 }
 
 static int create_reader(drs_redis_t *redis)
@@ -167,6 +206,12 @@ static int create_reader(drs_redis_t *redis)
     redis->make.createString = make_ended_string;
     redis->make_array = redis->make.createArray;
     redis->make.createArray = make_bounded_array;
+    redis->make_nil = redis->make.createNil;
+    redis->make.createNil = make_absent;
+#if HIREDIS_MAJOR >= 1
+    redis->make.createDouble = refuse_double;
+    redis->make.createBool = refuse_bool;
+#endif
     redis->reader->fn = &redis->make;
     redis->reader->privdata = redis;
     return 1;
