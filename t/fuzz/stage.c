@@ -2,6 +2,7 @@
 /* httpd keeps core's settings first in a vector; ours are the second. */
 #include "stage.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include <ap_expr.h>
@@ -48,7 +49,8 @@ request_rec *stage_request(void *own, apr_pool_t *p)
     request_rec *r = apr_pcalloc(p, sizeof(*r));
     core_server_config *core = apr_pcalloc(p, sizeof(*core));
 
-    memset(&stage, 0, sizeof(stage));
+    memset(&stage, 0, offsetof(stage_t, text));
+    stage.text[0] = '\0';
     stage.scheme = "http";
     stage.body = "";
     stage.length = -1;
@@ -160,5 +162,6 @@ int ap_rwrite(const void *bytes, int len, request_rec *r)
     (void)r;
     memcpy(stage.text + stage.written, bytes, n);
     stage.written += n;
+    stage.text[stage.written] = '\0';
     return len;
 }
