@@ -22,7 +22,11 @@ $(BUILD)/canary: $(BUILD)/t/fuzz/canary.o $(BUILD)/t/fuzz/fuzz.o $(FUZZ_MAIN)
 	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(FUZZ_LIBS)
 
 # Faces are tried without an httpd around them.
-$(BUILD)/fuzz_words: $(BUILD)/t/fuzz/httpd.o $(BUILD)/src/faces/drs_words.o
+$(BUILD)/fuzz_words $(BUILD)/fuzz_forward $(BUILD)/fuzz_rest: \
+	$(BUILD)/t/fuzz/stage.o
+$(BUILD)/fuzz_words: $(BUILD)/src/faces/drs_words.o
+$(BUILD)/fuzz_forward: $(BUILD)/src/faces/drs_forward.o
+$(BUILD)/fuzz_rest: $(BUILD)/src/faces/drs_rest.o
 
 $(FUZZ_LUA:%=$(BUILD)/fuzz_%): $(BUILD)/t/fuzz/lua_same.o \
 	$(patsubst %,$(BUILD)/src/lua/drs_lua_%.o,dump load text)
@@ -34,9 +38,10 @@ $(FUZZ_LUA:%=$(BUILD)/t/fuzz/fuzz_%.o) $(BUILD)/t/fuzz/lua_same.o: \
 FUZZ_WIRED = socket connect getsockopt close sendmsg recv ppoll \
 	clock_gettime nanosleep
 $(BUILD)/fuzz_resp_reply: $(BUILD)/t/fuzz/resp.o
-$(BUILD)/fuzz_resp_dialogue: $(BUILD)/t/fuzz/server.o
-$(BUILD)/fuzz_resp_reply $(BUILD)/fuzz_resp_dialogue: $(BUILD)/t/fuzz/wire.o
-$(BUILD)/fuzz_resp_reply $(BUILD)/fuzz_resp_dialogue: FUZZ_MORE = $(FUZZ_WIRED:%=-Wl,--wrap=%)
+FUZZ_ON_WIRE = $(patsubst %,$(BUILD)/fuzz_%,resp_reply resp_dialogue rest)
+$(BUILD)/fuzz_resp_dialogue $(BUILD)/fuzz_rest: $(BUILD)/t/fuzz/server.o
+$(FUZZ_ON_WIRE): $(BUILD)/t/fuzz/wire.o
+$(FUZZ_ON_WIRE): FUZZ_MORE = $(FUZZ_WIRED:%=-Wl,--wrap=%)
 
 # As the Lua face: where its headers are missing all the rest is built.
 fuzzers: $(patsubst %,$(BUILD)/fuzz_%,$(filter-out lua_%,$(FUZZ))) tools

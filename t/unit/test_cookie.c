@@ -393,13 +393,13 @@ static void what_browsers_would_ignore_for_its_length_is_refused(void **state)
     apr_size_t longest;
 
     cookie.path = repeat('p', 1024, *state);
+    cookie.domain = repeat('d', 1024, *state);
     assert_names(&cookie, NULL, *state);
     cookie.path = repeat('p', 1025, *state);
     assert_names(&cookie, "Path", *state);
-    cookie = defaults;
+    cookie.path = "/";
     cookie.domain = repeat('d', 1025, *state);
     assert_names(&cookie, "Domain", *state);
-
     cookie = defaults;
     cookie.name = "";
     longest = 4096 - 128 - strlen(drs_cookie_write(&cookie, "", 1, *state));
