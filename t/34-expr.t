@@ -206,6 +206,12 @@ DRSession On
 <Location /any>
     Require drsession ctrl
 </Location>
+<Location /role>
+    Require drsession ctrl x
+</Location>
+<Location /team>
+    Require drsession %{QUERY_STRING}
+</Location>
 <Location /if>
     Require expr "%{DRSESSION:ctrl} == 'x'"
 </Location>
@@ -222,10 +228,13 @@ DRSession On
 </Location>
 CONF
     is $bad->get("/$_/page.txt", jar => $ann)->{status}, 500, "/$_"
-        for qw(any if not expr);
+        for qw(role team if not expr);
+    is $bad->get('/any/page.txt', jar => $ann)->{status}, 200,
+        'that it is there can be told of any field';
     like $bad->error_log, qr/field 'ctrl': the value has a control char/, 'why';
     like $bad->error_log, qr/field 'banned': DRSession is Off here/, 'and why';
-    error_log_is_clean($bad, qr/control char|DRSession is Off here/);
+    error_log_is_clean($bad, qr/control char|DRSession is Off here/,
+        qr/field '': /);
     $bad->stop;
 };
 

@@ -186,7 +186,12 @@ authz_status drs_expr_require(request_rec *r, const void *parsed)
 
     field = ap_getword_conf(r->pool, &words);
     rv = require->open(r, &place);
-    if (rv == APR_SUCCESS) rv = drs_lookup_list(&place, field, &texts);
+    if (rv == APR_SUCCESS && require->has_values) {
+        rv = drs_lookup_list(&place, field, &texts);
+    }
+    else if (rv == APR_SUCCESS) {
+        rv = drs_lookup_has(&place, field);
+    }
     if (rv == APR_NOTFOUND) return deny(r);
     if (rv != APR_SUCCESS) {
         return fail_require(r, explain(&place, rv, field, r->pool));
