@@ -303,6 +303,51 @@ subtest 'a_field_may_have_any_name' => sub {
         "x\nfunction", 'methods are no fields';
 };
 
+subtest 'a_finalizer_may_use_the_session' => sub {
+    $jar = jar();
+    is lua(<<'LUA'), "true\ntrue\ntrue", 'while values are being read';
+local list, runs = {}, 0
+for i = 1, 1000 do list[i] = { n = i, text = ("x"):rep(20) .. i } end
+local other, absent = {}, {}
+for i = 1, 300 do other[i], absent[i] = ("y"):rep(100), "none" end
+s.list, s.other = list, other
+for i = 1, 200 do d.add(s, "name of a field " .. i, i) end
+
+local function trap()
+    setmetatable({}, { __gc = function()
+        runs = runs + 1
+        return d.get(s, table.unpack(absent)), s.other
+    end })
+end
+
+local function is_whole(read)
+    for i = 1, 1000 do
+        if read[i].n ~= i or read[i].text ~= list[i].text then return false end
+    end
+    return true
+end
+
+local values, names = true, true
+for i = 1, 8 do
+    trap()
+    local one, two = d.get(s, "list", "list")
+    values = values and is_whole(s.list) and is_whole(one) and is_whole(two)
+end
+for i = 1, 8 do
+    local before = runs
+    trap()
+    for _ = 1, 100 do
+        for _, name in ipairs(d.keys(s)) do
+            names = names and (name == "list" or name == "other"
+                or name:match("^name of a field %d+$") ~= nil)
+        end
+        if runs > before then break end
+    end
+end
+return values, names, runs > 4
+LUA
+};
+
 subtest 'a_script_may_choose_its_locale' => sub {
     $jar = jar();
     my $found = lua('for _, l in ipairs{"de_DE.utf8", "de_DE.UTF-8", '
