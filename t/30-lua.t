@@ -562,29 +562,37 @@ LUA
 
 my $gone = 'stale stale stale stale ok';
 
-subtest 'a_handle_ends_with_its_request' => sub {
+# The client keeps its connection, so that one process of prefork and one
+# thread of the others serve all of it.
+sub try_scope {
+    my ($mpm, $scope, $said) = @_;
+    my $httpd = start_httpd(redis => $redis, @modules, mpm => $mpm,
+        servers => 1, threads => $scope eq 'conn' ? 8 : 1,
+        docs => { 'keep.lua' => $keeper },
+        conf => $common . "LuaScope $scope\n");
+    my ($mine, $other) = (jar(), jar());
+    for (1 .. 3) {
+        is $httpd->get('/keep.lua?keep', jar => $mine)->{body}, 'kept',
+            'a request keeps its handle';
+        is $httpd->get('/keep.lua?use', jar => $other)->{body}, $said,
+            "the next is $said";
+    }
+    is $redis->cmd('HGET', 'drsession:' . $mine->id, 'secret'), 1,
+        'nothing was written';
+    is $other->id, undef, 'the other has no session of it';
+    error_log_is_clean($httpd);
+    $httpd->stop;
+}
+
+for my $mpm (qw(prefork worker event)) {
     my $stale = "$gone stale";
     for (['once', 'fresh'], ['request', 'fresh'], ['conn', $stale],
          ['thread', $stale], ['server', $stale]) {
         my ($scope, $said) = @$_;
-        my $httpd = start_httpd(redis => $redis, @modules, servers => 1,
-            threads => $scope eq 'conn' ? 8 : 1,
-            docs => { 'keep.lua' => $keeper },
-            conf => $common . "LuaScope $scope\n");
-        my ($mine, $other) = (jar(), jar());
-        for (1 .. 3) {
-            is $httpd->get('/keep.lua?keep', jar => $mine)->{body}, 'kept',
-                "LuaScope $scope: a request keeps its handle";
-            is $httpd->get('/keep.lua?use', jar => $other)->{body}, $said,
-                "LuaScope $scope: the next is $said";
-        }
-        is $redis->cmd('HGET', 'drsession:' . $mine->id, 'secret'), 1,
-            'nothing was written';
-        is $other->id, undef, 'the other has no session of it';
-        error_log_is_clean($httpd);
-        $httpd->stop;
+        subtest "a_handle_ends_with_its_request: $mpm, LuaScope $scope" =>
+            sub { try_scope($mpm, $scope, $said) };
     }
-};
+}
 
 subtest 'a_request_that_is_not_over_is_still_another_one' => sub {
     my $httpd = start_httpd(redis => $redis, @modules, threads => 8,
@@ -610,9 +618,11 @@ subtest 'a_request_that_is_not_over_is_still_another_one' => sub {
 };
 
 subtest 'interpreters_change_threads' => sub {
-    for my $scope ('thread', 'server 2 8') {
+    for (['event', 'thread'], ['event', 'server 2 8'], ['worker', 'thread'],
+         ['worker', 'server 2 8'], ['prefork', 'server']) {
+        my ($mpm, $scope) = @$_;
         my $httpd = start_httpd(redis => $redis, @modules, threads => 8,
-            servers => 1, docs => { 'keep.lua' => $keeper },
+            mpm => $mpm, servers => 1, docs => { 'keep.lua' => $keeper },
             conf => $common . "LuaScope $scope\n");
         my @counts = parallel(8, sub {
             my %seen;
@@ -628,7 +638,7 @@ subtest 'interpreters_change_threads' => sub {
         my %all;
         for my $seen (@counts) { $all{$_} += $seen->{$_} for keys %$seen }
         my @odd = grep { !/\A200 (?:kept|fresh|$gone stale)\z/ } keys %all;
-        is "@odd", '', "LuaScope $scope: kept, stale or fresh, nothing else";
+        is "@odd", '', "$mpm, LuaScope $scope: kept, stale or fresh, nothing else";
         my ($stale) = grep { /stale/ } keys %all;
         ok $stale && $all{$stale} > 10, 'many were stale';
         error_log_is_clean($httpd);
