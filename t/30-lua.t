@@ -86,7 +86,7 @@ $httpd->{conf} = $common . <<'CONF';
 CONF
 $httpd->start;
 
-my $jar = jar();
+our $jar = jar();
 
 # What a piece of Lua returns in a request: "s, d, r" are given.
 sub lua {
@@ -510,6 +510,41 @@ CONF
     is $get->('/page.txt')->{status}, 403, 'a hook refuses';
     error_log_is_clean($httpd, qr/Lua error: value|hook.*value|authz.*value/i,
         qr/AH01630|denied by/);
+    $httpd->stop;
+};
+
+subtest 'every_phase_has_the_session' => sub {
+    my @hooks = qw(QuickHandler HookTranslateName HookMapToStorage
+        HookAccessChecker HookCheckUserID HookAuthChecker HookTypeChecker
+        HookFixups HookLog);
+    my $httpd = start_httpd(redis => $redis, @modules, start => 0, docs => {
+        'hello.lua' => $example{'hello.lua'}, 'all.lua' => join '',
+        "local drsession = require 'drsession'\n",
+        map { my $end = $_ eq 'HookLog' ? 'OK' : 'DECLINED';
+            "function $_(r) local s = drsession.open(r) s.$_ = r.uri "
+            . ($_ eq 'HookCheckUserID' ? 'r.user = "ann" return apache2.OK'
+                : "return apache2.$end") . " end\n" } @hooks });
+    my $docs = $httpd->dir . '/docs';
+    $httpd->{conf} = $common . join '', map { "Lua$_ $docs/all.lua $_\n" }
+        @hooks;
+    $httpd->{conf} .= <<"CONF";
+LuaMapHandler ^/hello\$ $docs/hello.lua
+<Location />
+    AuthType Basic
+    AuthName all
+    Require valid-user
+</Location>
+CONF
+    $httpd->start;
+    local $jar = jar();
+    my $r = $httpd->request('POST', '/hello', jar => $jar, body => 'four');
+    is $r->{body}, "visit 1\n", 'the handler of LuaMapHandler';
+    is scalar(headers($r, 'Set-Cookie')), 1, 'and one cookie';
+    ok wait_until(5, sub { held('HookLog') }), 'the last phase has written';
+    is held($_), '"/hello"', $_ for @hooks;
+    is $redis->cmd('HLEN', 'drsession:' . $jar->id), @hooks + 1,
+        'all in one session';
+    error_log_is_clean($httpd);
     $httpd->stop;
 };
 
