@@ -57,9 +57,8 @@ typedef struct binding_t {
     drs_terms_t terms;
     drs_env_memory_t memory;
     drs_lookup_memory_t lookups;
-    int used;           /* the response depends on the session */
-    int announced;      /* it carries our Set-Cookie */
-    const char *shared; /* prefix of the variables a child got; or NULL */
+    int used;      /* the response depends on the session */
+    int announced; /* it carries our Set-Cookie */
     struct binding_t *next;
 } binding_t;
 
@@ -306,7 +305,6 @@ static apr_status_t export_session(request_rec *r, binding_t *binding)
     if (rv != APR_SUCCESS || url == NULL) return rv;
 
     rv = drs_child_export(r, conf, url, binding->session);
-    if (rv == APR_SUCCESS) binding->shared = conf->env;
     if (rv != DRS_EREADONLY && rv != DRS_ESENT) return rv;
 
     ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
@@ -324,12 +322,10 @@ static const char *name_door(const drs_conf_t *conf)
 
 static int fix_up(request_rec *r)
 {
-    binding_t *binding = first_binding(r);
+    binding_t *binding = NULL;
     apr_status_t rv;
 
-    for (; binding != NULL; binding = binding->next) {
-        if (binding->shared != NULL) drs_child_clear(r, binding->shared);
-    }
+    drs_child_clear(r);
     drs_forward_clear(
         r, ap_get_module_config(r->per_dir_config, &drsession_module));
     if (open_binding(r, &binding) != APR_SUCCESS) return DECLINED;

@@ -86,7 +86,7 @@ $httpd->{conf} = $common . <<'CONF';
 CONF
 $httpd->start;
 
-my $jar = jar();
+our $jar = jar();
 
 # What a piece of Lua returns in a request: "s, d, r" are given.
 sub lua {
@@ -303,6 +303,51 @@ subtest 'a_field_may_have_any_name' => sub {
         "x\nfunction", 'methods are no fields';
 };
 
+subtest 'a_finalizer_may_use_the_session' => sub {
+    $jar = jar();
+    is lua(<<'LUA'), "true\ntrue\ntrue", 'while values are being read';
+local list, runs = {}, 0
+for i = 1, 1000 do list[i] = { n = i, text = ("x"):rep(20) .. i } end
+local other, absent = {}, {}
+for i = 1, 300 do other[i], absent[i] = ("y"):rep(100), "none" end
+s.list, s.other = list, other
+for i = 1, 200 do d.add(s, "name of a field " .. i, i) end
+
+local function trap()
+    setmetatable({}, { __gc = function()
+        runs = runs + 1
+        return d.get(s, table.unpack(absent)), s.other
+    end })
+end
+
+local function is_whole(read)
+    for i = 1, 1000 do
+        if read[i].n ~= i or read[i].text ~= list[i].text then return false end
+    end
+    return true
+end
+
+local values, names = true, true
+for i = 1, 8 do
+    trap()
+    local one, two = d.get(s, "list", "list")
+    values = values and is_whole(s.list) and is_whole(one) and is_whole(two)
+end
+for i = 1, 8 do
+    local before = runs
+    trap()
+    for _ = 1, 100 do
+        for _, name in ipairs(d.keys(s)) do
+            names = names and (name == "list" or name == "other"
+                or name:match("^name of a field %d+$") ~= nil)
+        end
+        if runs > before then break end
+    end
+end
+return values, names, runs > 4
+LUA
+};
+
 subtest 'a_script_may_choose_its_locale' => sub {
     $jar = jar();
     my $found = lua('for _, l in ipairs{"de_DE.utf8", "de_DE.UTF-8", '
@@ -468,6 +513,41 @@ CONF
     $httpd->stop;
 };
 
+subtest 'every_phase_has_the_session' => sub {
+    my @hooks = qw(QuickHandler HookTranslateName HookMapToStorage
+        HookAccessChecker HookCheckUserID HookAuthChecker HookTypeChecker
+        HookFixups HookLog);
+    my $httpd = start_httpd(redis => $redis, @modules, start => 0, docs => {
+        'hello.lua' => $example{'hello.lua'}, 'all.lua' => join '',
+        "local drsession = require 'drsession'\n",
+        map { my $end = $_ eq 'HookLog' ? 'OK' : 'DECLINED';
+            "function $_(r) local s = drsession.open(r) s.$_ = r.uri "
+            . ($_ eq 'HookCheckUserID' ? 'r.user = "ann" return apache2.OK'
+                : "return apache2.$end") . " end\n" } @hooks });
+    my $docs = $httpd->dir . '/docs';
+    $httpd->{conf} = $common . join '', map { "Lua$_ $docs/all.lua $_\n" }
+        @hooks;
+    $httpd->{conf} .= <<"CONF";
+LuaMapHandler ^/hello\$ $docs/hello.lua
+<Location />
+    AuthType Basic
+    AuthName all
+    Require valid-user
+</Location>
+CONF
+    $httpd->start;
+    local $jar = jar();
+    my $r = $httpd->request('POST', '/hello', jar => $jar, body => 'four');
+    is $r->{body}, "visit 1\n", 'the handler of LuaMapHandler';
+    is scalar(headers($r, 'Set-Cookie')), 1, 'and one cookie';
+    ok wait_until(5, sub { held('HookLog') }), 'the last phase has written';
+    is held($_), '"/hello"', $_ for @hooks;
+    is $redis->cmd('HLEN', 'drsession:' . $jar->id), @hooks + 1,
+        'all in one session';
+    error_log_is_clean($httpd);
+    $httpd->stop;
+};
+
 # Keeps a handle in a global; another request of the interpreter finds it.
 my $keeper = <<'LUA';
 local drsession = require "drsession"
@@ -517,29 +597,37 @@ LUA
 
 my $gone = 'stale stale stale stale ok';
 
-subtest 'a_handle_ends_with_its_request' => sub {
+# The client keeps its connection, so that one process of prefork and one
+# thread of the others serve all of it.
+sub try_scope {
+    my ($mpm, $scope, $said) = @_;
+    my $httpd = start_httpd(redis => $redis, @modules, mpm => $mpm,
+        servers => 1, threads => $scope eq 'conn' ? 8 : 1,
+        docs => { 'keep.lua' => $keeper },
+        conf => $common . "LuaScope $scope\n");
+    my ($mine, $other) = (jar(), jar());
+    for (1 .. 3) {
+        is $httpd->get('/keep.lua?keep', jar => $mine)->{body}, 'kept',
+            'a request keeps its handle';
+        is $httpd->get('/keep.lua?use', jar => $other)->{body}, $said,
+            "the next is $said";
+    }
+    is $redis->cmd('HGET', 'drsession:' . $mine->id, 'secret'), 1,
+        'nothing was written';
+    is $other->id, undef, 'the other has no session of it';
+    error_log_is_clean($httpd);
+    $httpd->stop;
+}
+
+for my $mpm (qw(prefork worker event)) {
     my $stale = "$gone stale";
     for (['once', 'fresh'], ['request', 'fresh'], ['conn', $stale],
          ['thread', $stale], ['server', $stale]) {
         my ($scope, $said) = @$_;
-        my $httpd = start_httpd(redis => $redis, @modules, servers => 1,
-            threads => $scope eq 'conn' ? 8 : 1,
-            docs => { 'keep.lua' => $keeper },
-            conf => $common . "LuaScope $scope\n");
-        my ($mine, $other) = (jar(), jar());
-        for (1 .. 3) {
-            is $httpd->get('/keep.lua?keep', jar => $mine)->{body}, 'kept',
-                "LuaScope $scope: a request keeps its handle";
-            is $httpd->get('/keep.lua?use', jar => $other)->{body}, $said,
-                "LuaScope $scope: the next is $said";
-        }
-        is $redis->cmd('HGET', 'drsession:' . $mine->id, 'secret'), 1,
-            'nothing was written';
-        is $other->id, undef, 'the other has no session of it';
-        error_log_is_clean($httpd);
-        $httpd->stop;
+        subtest "a_handle_ends_with_its_request: $mpm, LuaScope $scope" =>
+            sub { try_scope($mpm, $scope, $said) };
     }
-};
+}
 
 subtest 'a_request_that_is_not_over_is_still_another_one' => sub {
     my $httpd = start_httpd(redis => $redis, @modules, threads => 8,
@@ -565,9 +653,11 @@ subtest 'a_request_that_is_not_over_is_still_another_one' => sub {
 };
 
 subtest 'interpreters_change_threads' => sub {
-    for my $scope ('thread', 'server 2 8') {
+    for (['event', 'thread'], ['event', 'server 2 8'], ['worker', 'thread'],
+         ['worker', 'server 2 8'], ['prefork', 'server']) {
+        my ($mpm, $scope) = @$_;
         my $httpd = start_httpd(redis => $redis, @modules, threads => 8,
-            servers => 1, docs => { 'keep.lua' => $keeper },
+            mpm => $mpm, servers => 1, docs => { 'keep.lua' => $keeper },
             conf => $common . "LuaScope $scope\n");
         my @counts = parallel(8, sub {
             my %seen;
@@ -583,7 +673,7 @@ subtest 'interpreters_change_threads' => sub {
         my %all;
         for my $seen (@counts) { $all{$_} += $seen->{$_} for keys %$seen }
         my @odd = grep { !/\A200 (?:kept|fresh|$gone stale)\z/ } keys %all;
-        is "@odd", '', "LuaScope $scope: kept, stale or fresh, nothing else";
+        is "@odd", '', "$mpm, LuaScope $scope: kept, stale or fresh, nothing else";
         my ($stale) = grep { /stale/ } keys %all;
         ok $stale && $all{$stale} > 10, 'many were stale';
         error_log_is_clean($httpd);

@@ -73,6 +73,8 @@ ScriptAlias /open/ cgi/
 ScriptAlias /ro/ cgi/
 ScriptAlias /pass/ cgi/
 ScriptAlias /lax/ cgi/
+ScriptAlias /none/ cgi/
+ScriptAlias /other/ cgi/
 SetEnvIf Spoof "(.+)" DRSESSION_KEY=$1 DRSESSION_URL=$1 DRSESSION_IDLE=$1 DRSESSION_STATUS=$1 drsession_Key=$1
 <LocationMatch "^/(?:cgi|ro|pass|lax|drs2|page)">
     DRSessionChildAccess On
@@ -93,6 +95,16 @@ SetEnvIf Spoof "(.+)" DRSESSION_KEY=$1 DRSESSION_URL=$1 DRSESSION_IDLE=$1 DRSESS
 <Location /drs2>
     SetHandler drstest
 </Location>
+<Location /none>
+    DRSession Off
+</Location>
+<Location /other>
+    DRSessionEnv SHOP
+    DRSessionChildAccess On
+</Location>
+<LocationMatch ^/page-parts>
+    DRSessionExport n n=SHOP_n n=COUNT
+</LocationMatch>
 CONF
 
 my $redis = start_redis();
@@ -105,6 +117,9 @@ sub start {
             'page.shtml' => '<!--#include virtual="/cgi/seen" -->'
                 . ('<!--#include virtual="/cgi/count" -->'
                 . '<!--#include virtual="/cgi/seen" -->') x 2,
+            'page-parts.shtml' => join("==\n", map {
+                "<!--#include virtual=\"/$_/env\" -->" }
+                qw(none open other none)),
             'late.shtml' => ('x' x 100_000)
                 . '<!--#include virtual="/cgi/count" -->',
         }, %opt);
@@ -465,6 +480,15 @@ sub a_key_goes_nowhere_else {
     is_deeply [grep { $env->{$_} =~ /\Q$id\E|redis/ } keys %$env], [],
         'does not learn key or url';
     is vars('/open/env')->{DRSESSION_KEY}, undef, 'nor do other programs';
+    sh('drsession set n 1');
+    my @parts = map { [grep { !/^HTTP_/ && /\Q$id\E|redis|_n=|^COUNT=/ }
+        split /\n/] } split /^==\n/m,
+        $httpd->get('/page-parts.shtml', jar => $jar)->{body};
+    is_deeply [map { scalar @$_ } @parts], [0, 0, 2, 0],
+        'nor do the parts of a page, but one that has access of its own'
+        or diag explain \@parts;
+    is_deeply [sort map { /^([^=]+)/ } @{ $parts[2] }],
+        [qw(SHOP_KEY SHOP_URL)], 'under its own names';
     ok index($httpd->error_log, $id) < 0, 'nor the error log';
 }
 

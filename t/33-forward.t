@@ -187,6 +187,14 @@ subtest 'what_httpd_refuses' => sub {
         . "DRSessionForward b x_a\n");
     isnt $code, 0, 'two fields of one header';
     like $out, qr/DRSessionForward.*'x_a'/, 'and says which';
+    for my $line ('DRSessionForward a X-A', "<Location /x>\n<If true>\n"
+        . "DRSessionForward a X-A\n</If>\n</Location>") {
+        ($code, $out) = $httpd->conftest("MergeTrailers On\n$line\n");
+        isnt $code, 0, 'trailers that become headers behind our back';
+        like $out, qr/DRSessionForward.*MergeTrailers/, 'and says so';
+        ($code) = $httpd->conftest("MergeTrailers Off\n$line\n");
+        is $code, 0, 'as trailers they may come';
+    }
     ($code) = $httpd->conftest("DRSessionForward a X-A\n"
         . "DRSessionForward a X-B\nDRSessionHeader On\n");
     is $code, 0, 'one field as two headers is fine';

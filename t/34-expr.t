@@ -118,7 +118,8 @@ sub body { $httpd->get($_[0], jar => $_[1])->{body} }
 subtest 'require' => sub {
     for my $row (['/any', 200, 200, 403], ['/role', 200, 403, 403],
         ['/team/page.txt?b', 200, 403, 403], ['/team/page.txt?c', 403, 403, 403],
-        ['/team/page.txt?3', 200, 403, 403], ['/not', 200, 403, 200],
+        ['/team/page.txt?3', 200, 403, 403], ['/team', 403, 403, 403],
+        ['/team/page.txt?', 403, 403, 403], ['/not', 200, 403, 200],
         ['/basic', 200, 200, 401], ['/raw', 200, 403, 403]) {
         my ($path, @want) = @$row;
         $path .= '/page.txt' unless $path =~ /page/;
@@ -205,6 +206,12 @@ DRSession On
 <Location /any>
     Require drsession ctrl
 </Location>
+<Location /role>
+    Require drsession ctrl x
+</Location>
+<Location /team>
+    Require drsession %{QUERY_STRING}
+</Location>
 <Location /if>
     Require expr "%{DRSESSION:ctrl} == 'x'"
 </Location>
@@ -221,10 +228,13 @@ DRSession On
 </Location>
 CONF
     is $bad->get("/$_/page.txt", jar => $ann)->{status}, 500, "/$_"
-        for qw(any if not expr);
+        for qw(role team if not expr);
+    is $bad->get('/any/page.txt', jar => $ann)->{status}, 200,
+        'that it is there can be told of any field';
     like $bad->error_log, qr/field 'ctrl': the value has a control char/, 'why';
     like $bad->error_log, qr/field 'banned': DRSession is Off here/, 'and why';
-    error_log_is_clean($bad, qr/control char|DRSession is Off here/);
+    error_log_is_clean($bad, qr/control char|DRSession is Off here/,
+        qr/field '': /);
     $bad->stop;
 };
 

@@ -10,6 +10,7 @@
 
 #include <apr_strings.h>
 
+#include "drs_env.h"
 #include "drs_handoff.h"
 
 static void set(request_rec *r, const char *env, const char *name,
@@ -49,7 +50,7 @@ static int is_left_over(const char *name, const char *env)
            ap_cstr_casecmp(word + len, "_IDLE") == 0;
 }
 
-void drs_child_clear(request_rec *r, const char *env)
+static void clear_left_over(request_rec *r, const char *env)
 {
     const apr_array_header_t *vars = apr_table_elts(r->subprocess_env);
     const apr_table_entry_t *entry = (const apr_table_entry_t *)vars->elts;
@@ -65,5 +66,21 @@ void drs_child_clear(request_rec *r, const char *env)
     for (i = 0; i < found->nelts; i++) {
         apr_table_unset(r->subprocess_env,
                         APR_ARRAY_IDX(found, i, const char *));
+    }
+}
+
+void drs_child_clear(request_rec *r)
+{
+    const request_rec *at = r;
+    const request_rec *from;
+    drs_conf_t conf;
+
+    for (; (from = at->main != NULL ? at->main : at->prev) != NULL; at = from) {
+        drs_conf_fill_dir(
+            ap_get_module_config(from->per_dir_config, &drsession_module),
+            &conf);
+        if (conf.mode == DRS_MODE_OFF) continue;
+        if (at->main != NULL) drs_env_clear(r, &conf);
+        clear_left_over(r, conf.env);
     }
 }

@@ -31,12 +31,13 @@ apr_status_t drs_child_export(request_rec *r, const drs_conf_t *conf,
                               drs_session_t *session) DRS_MUST_CHECK;
 
 /**
- * Take out what httpd kept for an internal redirect: REDIRECT_PREFIX_KEY
- * and its like were meant for the child of another location.
+ * Take out what the request has from those that it comes from: a part of a
+ * page begins with the variables of the page, an error document with those of
+ * the failed request as REDIRECT_. What was exported there, the key above all,
+ * was meant for the program of another location.
  *
- * @param r   the request
- * @param env prefix of the other location's variables
+ * @param r the request
  */
-void drs_child_clear(request_rec *r, const char *env);
+void drs_child_clear(request_rec *r);
 
 #endif

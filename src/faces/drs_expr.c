@@ -20,6 +20,7 @@ APLOG_USE_MODULE(drsession);
 typedef struct require_t {
     drs_open_t *open;
     const ap_expr_info_t *words;
+    int has_values; /* as it is written, whatever they come to */
 } require_t;
 
 /* Say why a lookup has no answer; never its value. */
@@ -127,6 +128,7 @@ const char *drs_expr_parse_require(cmd_parms *cmd, const char *line,
                "if it is to have one of them";
     }
     require->open = open;
+    require->has_values = *words != '\0';
     require->words =
         ap_expr_parse_cmd(cmd, line, AP_EXPR_FLAG_STRING_RESULT, &why, NULL);
     if (why != NULL) {
@@ -152,7 +154,6 @@ static int is_match(const apr_array_header_t *texts, const char *words,
     const char *value;
     int i;
 
-    if (*words == '\0') return 1;
     while (*words != '\0') {
         value = ap_getword_conf(p, &words);
         for (i = 0; i < texts->nelts; i++) {
@@ -185,12 +186,21 @@ authz_status drs_expr_require(request_rec *r, const void *parsed)
 
     field = ap_getword_conf(r->pool, &words);
     rv = require->open(r, &place);
-    if (rv == APR_SUCCESS) rv = drs_lookup_list(&place, field, &texts);
+    if (rv == APR_SUCCESS && require->has_values) {
+        rv = drs_lookup_list(&place, field, &texts);
+    }
+    else if (rv == APR_SUCCESS) {
+        rv = drs_lookup_has(&place, field);
+    }
     if (rv == APR_NOTFOUND) return deny(r);
     if (rv != APR_SUCCESS) {
         return fail_require(r, explain(&place, rv, field, r->pool));
     }
-    return is_match(texts, words, r->pool) ? AUTHZ_GRANTED : deny(r);
+    /* An expression that comes to nothing is a value that nobody has. */
+    if (!require->has_values || is_match(texts, words, r->pool)) {
+        return AUTHZ_GRANTED;
+    }
+    return deny(r);
 }
 
 char *drs_expr_map(request_rec *r, const char *field, drs_open_t *open)

@@ -50,7 +50,7 @@ const char *drs_expr_parse_require(cmd_parms *cmd, const char *line,
 
 /**
  * Decide a Require: the field's text, or one element of its array, is one
- * of the values; without values the field exists.
+ * of the values; if the line has no values, the field exists.
  *
  * @param r      the request
  * @param parsed by drs_expr_parse_require()

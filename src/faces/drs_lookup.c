@@ -70,6 +70,11 @@ static apr_status_t show(const drs_place_t *place, const found_t *found,
     return drs_codec_plain(found->json, found->len, text, &why, place->p);
 }
 
+apr_status_t drs_lookup_has(const drs_place_t *place, const char *field)
+{
+    return look_up(place, field)->rv;
+}
+
 apr_status_t drs_lookup_text(const drs_place_t *place, const char *field,
                              const char **text)
 {

@@ -39,6 +39,18 @@ typedef struct drs_place_t {
 typedef apr_status_t drs_open_t(request_rec *r, drs_place_t *place);
 
 /**
+ * Look up whether a field is there, whatever it holds.
+ *
+ * @param place of the request
+ * @param field 1..DRS_FIELD_MAX bytes of UTF-8
+ * @return APR_SUCCESS; APR_NOTFOUND; DRS_EVALUE bad field name; DRS_EDOWN,
+ *         DRS_EREPLY as get of drs_api_t
+ * Source: as drs_lookup_text(), whose round trip it shares.
+ */
+apr_status_t drs_lookup_has(const drs_place_t *place,
+                            const char *field) DRS_MUST_CHECK;
+
+/**
  * Look a field up as plain text: the rules of DRSessionExport.
  *
  * @param place of the request

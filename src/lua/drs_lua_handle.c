@@ -31,6 +31,7 @@ typedef struct guest_t {
     apr_pool_t *scratch; /* cleared by each verb: an error clears nothing */
     handle_t *first;
     int over; /* its cleanup has run */
+    int busy; /* a verb still needs the scratch; an error may leave it so */
 } guest_t;
 
 struct handle_t {
@@ -111,7 +112,7 @@ static const void *look_up(lua_State *L, const char *name)
 int drs_lua_handle_open(struct lua_State *L)
 {
     struct request_rec **box = luaL_checkudata(L, 1, REQUEST);
-    drs_lua_use_t use = { look_up(L, DRS_API_NAME), NULL, NULL };
+    drs_lua_use_t use = { look_up(L, DRS_API_NAME), NULL, NULL, NULL };
     const drs_turn_t *turn = look_up(L, DRS_TURN_NAME);
     apr_pool_t *pool = turn->pool(*box);
     guest_t *guest = pool != NULL ? find_guest(pool) : NULL;
@@ -137,23 +138,25 @@ void drs_lua_handle_use(struct lua_State *L, drs_lua_use_t *use)
 {
     handle_t *handle = luaL_checkudata(L, 1, DRS_LUA_HANDLE);
     apr_pool_t *pool = handle->turn->pool(NULL);
-    apr_pool_t *scratch = NULL;
+    guest_t *guest = NULL;
 
     pthread_mutex_lock(&lock);
     if (handle->guest != NULL && handle->guest->pool == pool) {
-        scratch = handle->guest->scratch;
+        guest = handle->guest;
     }
     pthread_mutex_unlock(&lock);
 
-    if (scratch == NULL) {
+    if (guest == NULL) {
         drs_lua_handle_raise(L, "stale",
                              "the request of this session is "
                              "over; open one for each request");
+        return;
     }
-    apr_pool_clear(scratch);
+    if (!guest->busy) apr_pool_clear(guest->scratch);
     use->api = handle->api;
     use->session = handle->session;
-    use->p = scratch;
+    use->p = guest->scratch;
+    use->busy = &guest->busy;
 }
 
 int drs_lua_handle_forget(struct lua_State *L)

@@ -22,6 +22,7 @@ typedef struct drs_lua_use_t {
     const drs_api_t *api;
     drs_session_t *session;
     apr_pool_t *p; /* until the next verb of the same request */
+    int *busy;     /* set it where Lua may run others while p is needed */
 } drs_lua_use_t;
 
 /**

@@ -52,17 +52,22 @@ static text_t check_value(lua_State *L, const drs_lua_use_t *use, int index)
     return text;
 }
 
+/* Each new Lua value may let a finalizer run, and that use the session. */
 static void push_value(lua_State *L, const drs_lua_use_t *use, const char *json,
                        apr_size_t len)
 {
     const char *why = NULL;
+    int outer = *use->busy;
+    apr_status_t rv;
 
     if (json == NULL) {
         lua_pushnil(L);
+        return;
     }
-    else if (drs_lua_load(L, json, len, &why, use->p) != APR_SUCCESS) {
-        drs_lua_handle_raise(L, "reply", why);
-    }
+    *use->busy = 1;
+    rv = drs_lua_load(L, json, len, &why, use->p);
+    *use->busy = outer;
+    if (rv != APR_SUCCESS) drs_lua_handle_raise(L, "reply", why);
 }
 
 /* Push true or false for a status that is an answer; raise for others. */
@@ -244,16 +249,20 @@ static int keys(lua_State *L)
 {
     drs_lua_use_t use;
     apr_array_header_t *names = NULL;
+    int outer;
     int i;
 
     drs_lua_handle_use(L, &use);
     drs_lua_handle_check(L, &use, use.api->keys(use.session, &names, use.p));
+    outer = *use.busy;
+    *use.busy = 1;
     lua_createtable(L, names->nelts, 0);
     luaL_setmetatable(L, DRS_LUA_ARRAY);
     for (i = 0; i < names->nelts; i++) {
         lua_pushstring(L, APR_ARRAY_IDX(names, i, const char *));
         lua_rawseti(L, -2, i + 1);
     }
+    *use.busy = outer;
     return 1;
 }
 

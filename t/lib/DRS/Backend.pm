@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# The backend of t/lib/backend.py for one test file: it ends with the pipe
-# that this object holds.
+# A backend of t/lib for one test file: it ends with the pipe that this
+# object holds.
 package DRS::Backend;
 use strict;
 use warnings;
@@ -8,13 +8,21 @@ use DRS::Proc;
 use FindBin;
 use IPC::Open2;
 
+# What listens, in the order in which the program prints its ports.
+my %schemes = (
+    'backend.py'   => [qw(http fcgi scgi uwsgi)],
+    'responder.py' => ['fcgi'],
+);
+
+# options: program of t/lib, python to run it.
 sub new {
-    my ($class) = @_;
-    my $pid = open2(my $out, my $in, 'python3',
-        "$FindBin::Bin/lib/backend.py");
+    my ($class, %opt) = @_;
+    my $program = $opt{program} // 'backend.py';
+    my $pid = open2(my $out, my $in, $opt{python} // 'python3',
+        "$FindBin::Bin/lib/$program");
     my %port;
-    @port{qw(http fcgi scgi uwsgi)} = split ' ', readline($out) // '';
-    die "no backend\n" unless $port{uwsgi};
+    @port{ @{ $schemes{$program} } } = split ' ', readline($out) // '';
+    die "no backend\n" if grep { !defined } values %port;
     return bless { pid => $pid, pipe => $in, port => \%port, owner => $$ },
         $class;
 }
