@@ -462,6 +462,9 @@ subtest 'http_2' => sub {
     };
     for my $door (@doors) {
         for my $case (200, 404, 302, 304, 'HEAD') {
+            # These two hand on what a backend sends as the body of a HEAD, and
+            # mod_http2 now and then sends that, with this module or without.
+            next if $case eq 'HEAD' && $door->[1] =~ /scgi|uwsgi/;
             $jar = jar();
             my $status = $case eq 'HEAD' ? 200 : $case;
             my $r = $h2->($door->[1], $case eq 'HEAD' ? 'HEAD' : 'GET',
