@@ -196,10 +196,12 @@ static apr_status_t replace(ap_filter_t *f, apr_bucket_brigade *bb,
     /*
      * Some handlers go on writing, or return an error that would be another
      * response: to the client it would be the answer to its next request.
+     * They are told that the client is gone, which each is prepared for;
+     * mod_perl ends the process at any other error.
      */
     watch->over = 1;
     ap_add_output_filter(header_filter, watch, r, r->connection);
-    return AP_FILTER_ERROR;
+    return APR_ECONNABORTED;
 }
 
 /*
@@ -225,7 +227,7 @@ static apr_status_t read_header(ap_filter_t *f, apr_bucket_brigade *bb)
 
     if (watch->over) {
         apr_brigade_cleanup(bb);
-        return AP_FILTER_ERROR;
+        return APR_ECONNABORTED;
     }
     collect(f->r, watch);
     if (watch->lines->nelts > 0) status = apply_early(f->r, watch);
