@@ -1,0 +1,269 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+# One session a request, whatever httpd makes of the request: a hundred
+# streams of one HTTP/2 connection never mix, and subrequests, internal
+# redirects, error documents and rewriting loops are one session with one
+# Set-Cookie, asked for once.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use DRS;
+use DRS::Backend;
+use DRS::H2;
+use IO::Socket::INET;
+use Test::More;
+
+my @modules = qw(proxy proxy_http actions negotiation auth_basic authn_file
+    authz_user);
+needs(qw(headers include rewrite), @modules);
+my $redis   = start_redis();
+my $backend = DRS::Backend->new;
+our ($httpd, $jar, $h2);
+
+# A program that shows our variables and says header lines; the query is
+# percent-encoded lines of them.
+my $program = <<'CGI';
+#!/usr/bin/perl
+my $spec = $ENV{QUERY_STRING};
+$spec =~ s/%([0-9a-fA-F]{2})/chr hex $1/ge;
+print "Content-Type: text/plain\r\n", map({ "$_\r\n" } split /\n/, $spec),
+    "\r\n", map { "$_=$ENV{$_}\n" } grep { /DRSESSION_/ } sort keys %ENV;
+CGI
+my $writer = <<'CGI';
+#!/bin/sh
+printf 'Content-Type: text/plain\r\nDRSession: incr n 1\r\n\r\n'
+env | sed -n '/^[A-Z_]*DRSESSION_/p'
+CGI
+
+# Sessions by number, put there as another program would.
+sub id_of { return sprintf 'S%042d', $_[0] }
+sub put_sessions {
+    my ($n) = @_;
+    $redis->cmd('DEL', 'drsession:' . id_of($_)),
+    $redis->cmd('HSET', 'drsession:' . id_of($_), 'tag', "\"t$_\"", 'n', 0)
+        for 0 .. $n - 1;
+}
+sub field { return $redis->cmd('HGET', 'drsession:' . id_of($_[0]), $_[1]) }
+sub cookie { return ['cookie', 'drsession=' . id_of($_[0])] }
+sub cookies_of { my @c = headers($_[0], 'Set-Cookie'); return @c }
+
+# Ways to a session: a request for the one of a number, and what is wrong
+# with its answer.
+my %h2_door = (
+    'the C API' => sub {
+        my ($i) = @_;
+        return ({ method => 'POST', path => '/drs',
+            body => "get tag\nincr n 1\nid\n" },
+            sub { $_[0] =~ /\Aok "t$i"\nok \d+\nok @{[id_of($i)]}\n\z/ });
+    },
+    'REST' => sub {
+        my ($i) = @_;
+        return ({ path => '/session/tag' }, sub { $_[0] =~ /\A"t$i"\n?\z/ });
+    },
+    'a counter by REST' => sub {
+        return ({ method => 'POST', path => '/session/n?incr=1' },
+            sub { $_[0] =~ /\A\d+\n?\z/ });
+    },
+    'exported variables' => sub {
+        my ($i) = @_;
+        return ({ path => '/tag.shtml' }, sub { $_[0] eq "[t$i][live]" });
+    },
+    'a forwarded header' => sub {
+        my ($i) = @_;
+        return ({ path => '/back/echo' },
+            sub { $_[0] =~ /^X-Tag: t$i\r$/mi && $_[0] !~ /X-Tag: (?!t$i\r)/i });
+    },
+    'a response header' => sub {
+        my ($i) = @_;
+        return ({ path => '/back/x?' . pct("DRSession: incr n 1, set by $i") },
+            sub { $_[0] eq 'ofthebackend' });
+    },
+    'an expression' => sub {
+        my ($i) = @_;
+        return ({ path => '/expr.txt' },
+            sub { header($_[1], 'X-Of') eq "t$i" });
+    },
+);
+my @h2_doors = sort keys %h2_door;
+my %writes = map { $_ => 1 } 'the C API', 'a counter by REST',
+    'a response header';
+
+my $h2_conf = <<"CONF";
+Protocols h2c http/1.1
+DRSession On
+DRSessionIdle 1h
+<Location /session>
+    SetHandler drsession
+    DRSessionAllow read *
+    DRSessionAllow write *
+</Location>
+<Files tag.shtml>
+    DRSessionExport tag
+</Files>
+<Files expr.txt>
+    Header set X-Of "expr=%{DRSESSION:tag}"
+</Files>
+ProxyPass /back @{[$backend->url('http')]}
+<Location /back>
+    DRSessionHeader On
+    DRSessionForward tag X-Tag
+</Location>
+CONF
+my %h2_docs = ('expr.txt' => 'x', 'tag.shtml' =>
+    '[<!--#echo encoding="none" var="DRSESSION_tag" -->]'
+    . '[<!--#echo encoding="none" var="DRSESSION_STATUS" -->]');
+
+sub a_hundred_streams_never_mix {
+    is $h2->streams, 100, 'the server allows as many';
+    put_sessions(100);
+    my ($mixed, $failed, $cookies, @count) = (0, 0, 0, (0) x 100);
+    for my $round (0 .. 13) {
+        my (@requests, @right);
+        for my $i (0 .. 99) {
+            my $door = $h2_doors[($i + $round) % @h2_doors];
+            my ($request, $right) = $h2_door{$door}->($i);
+            $count[$i]++ if $writes{$door};
+            push @requests, { %$request, headers => [cookie($i)] };
+            push @right, $right;
+        }
+        # All of them wait for Redis at the same time.
+        $redis->cmd('CLIENT', 'PAUSE', 50, 'ALL') if $round % 2;
+        my @answers = $h2->round(@requests);
+        for my $i (0 .. 99) {
+            my $answer = $answers[$i];
+            $cookies++ if cookies_of($answer);
+            if ($answer->{status} != 200) {
+                diag "$requests[$i]{path}: $answer->{status} $answer->{body}"
+                    if !$failed++;
+            }
+            elsif (!$right[$i]->($answer->{body}, $answer)) {
+                diag "$requests[$i]{path} of $i: $answer->{body}" if !$mixed++;
+            }
+        }
+    }
+    is $failed, 0, 'each of 1400 is answered';
+    is $mixed, 0, 'with what is of its own session';
+    is $cookies, 0, 'and no new cookie';
+    my @wrong = grep { field($_, 'n') != $count[$_] } 0 .. 99;
+    is "@wrong", '', 'each counter has what was added to it';
+    @wrong = grep { (field($_, 'by') // -1) != $_ } 0 .. 99;
+    is "@wrong", '', 'each field is in its own session';
+}
+
+sub births_on_streams_at_once {
+    my @answers = $h2->round(map { { method => 'POST', path => '/drs',
+        body => "set tag \"new$_\"\nid\n" } } 0 .. 99);
+    my (%ids, $wrong);
+    for my $i (0 .. 99) {
+        my @cookies = cookies_of($answers[$i]);
+        my ($id) = @cookies == 1 ? $cookies[0] =~ /\Adrsession=([^;]+)/ : ();
+        $wrong++, next if !defined $id || $answers[$i]{body} ne "ok\nok $id\n";
+        $wrong++ if $redis->cmd('HGET', "drsession:$id", 'tag') ne "\"new$i\"";
+        $ids{$id} = 1;
+    }
+    is $wrong, undef, 'each has one cookie, of the session it wrote';
+    is scalar(keys %ids), 100, 'no two the same';
+}
+
+sub cookie_crumbs {
+    put_sessions(2);
+    my $get = sub {
+        my @lines = map { ['cookie', $_] } @_;
+        my ($r) = $h2->round({ method => 'POST', path => '/drs',
+            body => "get tag\n", headers => \@lines });
+        return $r->{body};
+    };
+    my ($one, $two) = map { 'drsession=' . id_of($_) } 0, 1;
+    is $get->('a=1', $one, 'b=2'), "ok \"t0\"\n", 'among others';
+    is $get->($one, $one), "ok \"t0\"\n", 'twice the same';
+    is $get->($one, $two), "notfound\n", 'two that differ are no session';
+    is $get->('drsession=', $one), "notfound\n", 'nor an empty one and another';
+    is $get->("x=$one"), "notfound\n", 'nor one inside a value';
+    is $get->("$one; a=1", 'b=2'), "ok \"t0\"\n", 'one of two in a crumb';
+}
+
+sub a_session_that_ends_while_others_go_on {
+    for my $end ('destroy', 'regenerate') {
+        put_sessions(2);
+        my @requests = map { { method => 'POST', path => '/drs',
+            body => $_ == 20 ? "$end\n" : "get tag\nincr n 1\n",
+            headers => [cookie($_ % 2)] } } 0 .. 99;
+        my @answers = $h2->round(@requests);
+        my @other = grep { $_ % 2 } 0 .. 99;
+        is scalar(grep { $answers[$_]{body} !~ /\Aok "t1"\nok \d+\n\z/
+            || cookies_of($answers[$_]) } @other), 0,
+            "$end: the other session does not notice";
+        is field(1, 'n'), 50, 'and loses nothing';
+        is $answers[20]{body}, "ok\n", 'one stream ends the session';
+        is scalar(cookies_of($answers[20])), 1, 'and says so to its client';
+        is $redis->cmd('EXISTS', 'drsession:' . id_of(0)), 0,
+            'no stream brings it back';
+        # Either before the end, after it as a new one, or in between.
+        my @odd = grep { $answers[$_]{body} !~ /\A(?:ok\ "t0"\n(?:ok\ \d+|gone)
+            |notfound\nok\ 1)\n\z/x } grep { $_ % 2 == 0 && $_ != 20 } 0 .. 99;
+        is "@odd", '', 'each stream of it sees it or its end'
+            or diag $answers[$odd[0]]{body};
+        my @mute = grep { $answers[$_]{body} =~ /\Anotfound/
+            && cookies_of($answers[$_]) != 1 } 0 .. 99;
+        is "@mute", '', 'one that begins another has its cookie';
+    }
+}
+
+# Longer than the wait for a connection, for more streams than threads.
+sub more_streams_than_connections {
+    put_sessions(100);
+    $redis->cmd('CLIENT', 'PAUSE', 300, 'ALL');
+    my @answers = $h2->round(map { { method => 'POST', path => '/drs',
+        body => "get tag\n", headers => [cookie($_)] } } 0 .. 99);
+    my @wrong = grep { $answers[$_]{body} ne "ok \"t$_\"\n" } 0 .. 99;
+    is scalar(@wrong), 0, 'all wait for a Redis that is slow'
+        or diag $answers[$wrong[0]]{body};
+}
+
+sub a_stream_of_a_backend_streams {
+    put_sessions(1);
+    my $gate = $httpd->dir . '/run/gate';
+    my $path = '/back/gate?' . pct("X-Gate: $gate\nDRSession: incr n 1");
+    unlink $gate;
+    my ($r) = $h2->round({ path => $path, headers => [cookie(0)],
+        touch => $gate });
+    is $r->{first}, 'first', 'the first bytes do not wait for the last';
+    is $r->{body}, 'firstlast', 'which come too';
+    is header($r, 'DRSession'), undef, 'the header is not shown';
+    is field(0, 'n'), 1, 'it is done, once';
+    unlink $gate;
+    my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+        PeerPort => $httpd->port) or die "connect: $!";
+    print {$socket} "GET $path HTTP/1.1\r\nHost: h\r\nConnection: close\r\n",
+        'Cookie: drsession=', id_of(0), "\r\n\r\n";
+    my $text = '';
+    while ($text !~ /first/ && sysread $socket, $text, 4096, length $text) { }
+    is field(0, 'n'), 2, 'HTTP/1.1: done before the first byte';
+    unlike $text, qr/last|late|DRSession:/, 'which does not wait for the last';
+    $httpd->add('run/gate', '');
+    1 while sysread $socket, $text, 4096, length $text;
+    like $text, qr/last/, 'which comes too';
+}
+
+sub http_2 {
+    my ($mpm) = @_;
+    plan skip_all => 'no mod_http2 here'
+        unless -e DRS::Httpd::libexec() . '/mod_http2.so';
+    my $missing = DRS::H2::missing();
+    plan skip_all => $missing if $missing;
+    local $httpd = start_httpd(redis => $redis, mpm => $mpm, servers => 1,
+        modules => [@modules, 'http2'], docs => \%h2_docs, conf => $h2_conf);
+    local $h2 = DRS::H2->new($httpd->port);
+    no strict 'refs';
+    subtest $_ => \&{"main::$_"}
+        for qw(a_hundred_streams_never_mix births_on_streams_at_once
+        cookie_crumbs a_session_that_ends_while_others_go_on
+        more_streams_than_connections a_stream_of_a_backend_streams);
+    undef $h2;
+    error_log_is_clean($httpd);
+    $httpd->stop;
+}
+
+subtest "http_2_under_$_" => sub { http_2($_) } for qw(event worker);
+done_testing;
