@@ -157,4 +157,4 @@ clean:
 .PHONY: all lua check prove demo demo-stop bench run-bench install install-lua deps fresh clean
 .SECONDARY:
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)

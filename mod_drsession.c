@@ -15,7 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <ap_mpm.h>
+#include <httpd.h>
+
 #include <ap_provider.h>
 #include <apr_strings.h>
 #include <http_config.h>
@@ -23,7 +24,6 @@
 #include <http_log.h>
 #include <http_protocol.h>
 #include <http_request.h>
-#include <httpd.h>
 #include <mod_log_config.h>
 #include <mod_rewrite.h>
 
@@ -42,6 +42,7 @@
 #include "drs_rest.h"
 #include "drs_route.h"
 #include "drs_session.h"
+#include "drs_threads.h"
 #include "drs_turn.h"
 
 APLOG_USE_MODULE(drsession);
@@ -526,10 +527,8 @@ static void start_child(apr_pool_t *p, server_rec *first)
 {
     drs_conf_server_t *conf;
     server_rec *s;
-    int threads = 1;
+    int threads = drs_threads_count(first);
 
-    ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
-    if (threads < 1) threads = 1;
     for (s = first; s != NULL; s = s->next) {
         conf = ap_get_module_config(s->module_config, &drsession_module);
         conf->route = find_route(conf, first, s);

@@ -298,6 +298,56 @@ subtest 'an_error_is_the_only_answer_on_the_connection' => sub {
     }
 };
 
+# A handler that looks at no result, and one that answers it with an error of
+# its own, write into a response that is over.
+subtest 'nothing_follows_an_error' => sub {
+    plan skip_all => 'no mod_lua here'
+        unless -e DRS::Httpd::libexec() . '/mod_lua.so';
+    my $page = <<'LUA';
+function handle(r)
+    r.headers_out["DRSession"] = "nonsense"
+    for _, text in ipairs { "this", "is", "not", "read" } do
+        r:puts(text)
+        r:flush()
+    end
+    return tonumber(r.args)
+end
+LUA
+    local $at = start_httpd(redis => $redis, modules => ['lua'], %files,
+        docs => { 'plain.lua' => $page, 'doc.lua' => $page,
+            'twice.lua' => $page }, conf => <<'CONF');
+DRSession On
+DRSessionHeader On
+<FilesMatch "\.lua$">
+    SetHandler lua-script
+</FilesMatch>
+<Location /doc.lua>
+    ErrorDocument 502 /cgi/h?X-Doc:%201
+</Location>
+<Location /twice.lua>
+    ErrorDocument 500 /cgi/h?X-Doc:%201
+    ErrorDocument 404 /cgi/h?X-Doc:%201
+</Location>
+CONF
+    for my $name (qw(plain doc twice)) {
+        for my $returned (0, 500, 404, -2) {
+            my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+                PeerPort => $at->port) or die "connect: $!";
+            print {$socket} "GET /$name.lua?$returned HTTP/1.1\r\nHost: h\r\n",
+                "\r\nGET /cgi/h?X-Next:1 HTTP/1.0\r\n\r\n";
+            my $all = do { local $/; readline $socket };
+            is_deeply [$all =~ m{HTTP/1\.1 (\d+)}g],
+                [502, $returned == 500 ? () : 200],
+                "$name.lua, $returned: the error, then the next answer"
+                . ' or, as after every 500, the end';
+            is scalar(() = $all =~ /<html>|X-Doc/g), 1, 'one error page';
+            unlike $all, qr/this|\bis\b|not|read/,
+                'and nothing of the handler';
+        }
+    }
+    error_log_is_clean($at, qr/response header DRSession is malformed/);
+};
+
 subtest 'a_failed_list_after_a_destroy_leaves_the_session' => sub {
     local $jar = jar();
     say_to('/cgi/h', 'set a 1');
@@ -412,6 +462,9 @@ subtest 'http_2' => sub {
     };
     for my $door (@doors) {
         for my $case (200, 404, 302, 304, 'HEAD') {
+            # These two hand on what a backend sends as the body of a HEAD, and
+            # mod_http2 now and then sends that, with this module or without.
+            next if $case eq 'HEAD' && $door->[1] =~ /scgi|uwsgi/;
             $jar = jar();
             my $status = $case eq 'HEAD' ? 200 : $case;
             my $r = $h2->($door->[1], $case eq 'HEAD' ? 'HEAD' : 'GET',

@@ -30,6 +30,7 @@ typedef struct watch_t {
     apr_array_header_t *lines; /* of const char *, in order */
     const request_rec *last;   /* the request that was watched last */
     int failed;                /* its response was replaced by an error */
+    int over;                  /* and that error has been sent */
 } watch_t;
 
 static int is_on(const request_rec *r)
@@ -110,7 +111,7 @@ void drs_header_watch(request_rec *r, drs_header_open_t *open)
     if (!has_ancestor_on(r)) return;
     watch = watch_of(r, open);
     inherit(r, watch);
-    if (is_on(r) || watch->lines->nelts > 0) {
+    if (is_on(r) || watch->lines->nelts > 0 || watch->over) {
         ap_add_output_filter(header_filter, watch, r, r->connection);
     }
 }
@@ -123,7 +124,7 @@ void drs_header_watch_error(request_rec *r, drs_header_open_t *open)
     watch = watch_of(r, open);
     inherit(r, watch);
     collect(r, watch);
-    if (watch->lines->nelts > 0) {
+    if (watch->lines->nelts > 0 || watch->over) {
         ap_add_output_filter(header_filter, watch, r, r->connection);
     }
 }
@@ -192,7 +193,15 @@ static apr_status_t replace(ap_filter_t *f, apr_bucket_brigade *bb,
     if (!watch->failed) r->status = HTTP_OK;
     watch->failed = 1;
     ap_die(status, r);
-    return AP_FILTER_ERROR;
+    /*
+     * Some handlers go on writing, or return an error that would be another
+     * response: to the client it would be the answer to its next request.
+     * They are told that the client is gone, which each is prepared for;
+     * mod_perl ends the process at any other error.
+     */
+    watch->over = 1;
+    ap_add_output_filter(header_filter, watch, r, r->connection);
+    return APR_ECONNABORTED;
 }
 
 /*
@@ -216,6 +225,10 @@ static apr_status_t read_header(ap_filter_t *f, apr_bucket_brigade *bb)
     watch_t *watch = f->ctx;
     int status = OK;
 
+    if (watch->over) {
+        apr_brigade_cleanup(bb);
+        return APR_ECONNABORTED;
+    }
     collect(f->r, watch);
     if (watch->lines->nelts > 0) status = apply_early(f->r, watch);
     ap_remove_output_filter(f);

@@ -2,8 +2,9 @@
 # A backend for tests: HTTP/1.1, FastCGI, SCGI and uwsgi, each on a port of
 # loopback. The query of a request is the response, percent-encoded lines:
 # "Status: N" first, if it is not 200. The path chooses how it is sent:
-# stream (chunks, slowly), echo (the request's own headers as the body), else
-# at once with a length. Ends with its standard input.
+# stream (chunks, slowly), gate (a chunk, and another one when there is a file
+# of the name that the line X-Gate gives), echo (the request's own headers as
+# the body), else at once with a length. Ends with its standard input.
 import os
 import socket
 import struct
@@ -52,6 +53,17 @@ def send_stream(link, head):
     link.sendall(b"0\r\n\r\n")
 
 
+def send_gated(link, head, lines):
+    link.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
+    gate = [line[8:] for line in lines if line.startswith(b"X-Gate: ")][0]
+    for _ in range(500):
+        if os.path.exists(gate):
+            break
+        time.sleep(0.02)
+    word = b"last" if os.path.exists(gate) else b"late"
+    link.sendall(b"4\r\n%s\r\n0\r\n\r\n" % word)
+
+
 def answer_http(link, request):
     line, _, headers = request.partition(b"\r\n")
     method, target, _ = line.split(b" ")
@@ -62,6 +74,9 @@ def answer_http(link, request):
     bare = method == b"HEAD" or status in (b"204", b"304")
     if path.endswith(b"stream") and not bare:
         send_stream(link, head)
+        return
+    if path.endswith(b"gate"):
+        send_gated(link, head, lines)
         return
     body = headers if path.endswith(b"echo") else b"ofthebackend"
     if status not in (b"204", b"304"):

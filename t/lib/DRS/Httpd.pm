@@ -53,8 +53,8 @@ sub is_compiled_in {
 }
 
 # options: mpm, redis (a DRS::Redis) with kind, or url; conf and modules to
-# add; name => text in docs, cgi; threads of a child; plain => 1 leaves our
-# modules out; debug => 1 logs all ours; start => 0.
+# add; name => text in docs, cgi; env to add; threads of a child; plain => 1
+# leaves our modules out; debug => 1 logs all ours; start => 0.
 sub new {
     my ($class, %opt) = @_;
     my $dir = tempdir('drs-httpd-XXXXXX', TMPDIR => 1, CLEANUP => 1);
@@ -163,7 +163,8 @@ sub write_conf {
 
 # Sanitizers come in by LD_PRELOAD, into httpd alone.
 sub env {
-    my %env;
+    my ($self) = @_;
+    my %env = %{ $self->{env} // {} };
     if ($ENV{DRS_PRELOAD}) {
         $env{LD_PRELOAD}   = $ENV{DRS_PRELOAD};
         $env{ASAN_OPTIONS} = $ENV{ASAN_OPTIONS} // 'detect_leaks=0';
@@ -180,7 +181,7 @@ sub start {
     my ($self) = @_;
     my $conf = $self->write_conf('httpd.conf', $self->conf_text);
     $self->{pid} = DRS::Proc::spawn(
-        log => "$self->{dir}/httpd.out", env => env(),
+        log => "$self->{dir}/httpd.out", env => $self->env,
         argv => [$self->command('-DFOREGROUND', '-f', $conf)]);
     my $up = DRS::Proc::wait_until($ENV{DRS_VALGRIND} ? 60 : 20, sub {
         return 1 if IO::Socket::INET->new(PeerAddr => '127.0.0.1',
@@ -214,7 +215,7 @@ sub conftest {
     my $conf = $self->write_conf('test.conf', $self->conf_text($text));
     my $out = "$self->{dir}/test.out";
     unlink $out;
-    my $pid = DRS::Proc::spawn(log => $out, env => env(),
+    my $pid = DRS::Proc::spawn(log => $out, env => $self->env,
         argv => [program(), '-t', @args, '-f', $conf]);
     waitpid $pid, 0;
     my $code = $? >> 8;
