@@ -9,8 +9,9 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use DRS;
+use DRS::Guests;
 use DRS::Proc;
-use IO::Socket::UNIX;
+use IO::Socket::INET;
 use JSON::PP ();
 use Test::More;
 
@@ -30,23 +31,6 @@ my (%example, %conf_of);
         @example{$1} = $block;
         $conf_of{$1} = $conf;
     }
-}
-
-# The folder of a language, or nothing and the reason.
-sub unpacked {
-    my ($language) = @_;
-    chomp(my $said = qx(sh '$FindBin::Bin/guests' $language 2>&1) // '');
-    return $? == 0 ? ($said) : (undef, $said);
-}
-
-# A file of the folder, or else of the system; the last one by name.
-sub find {
-    my ($root, $pattern) = @_;
-    for my $top ($root, '') {
-        my @found = sort glob "$top/$pattern";
-        return $found[-1] if @found;
-    }
-    return undef;
 }
 
 # Pages of one door: one shows our variables, read in two ways; one answers
@@ -522,7 +506,7 @@ sub php_ini {
     my $dir = File::Temp->newdir('drs-php-XXXXXX', TMPDIR => 1);
     chmod 0755, $dir;
     my @extensions = grep { defined }
-        map { find($root, "usr/lib/php/2*/$_.so") } qw(igbinary redis);
+        map { DRS::Guests::find($root, "usr/lib/php/2*/$_.so") } qw(igbinary redis);
     open my $out, '>', "$dir/php.ini" or die "php.ini: $!";
     print {$out} "output_buffering = 0\nlog_errors = On\n",
         "error_reporting = E_ALL\ndisplay_errors = Off\n",
@@ -531,49 +515,17 @@ sub php_ini {
     return ($dir, @extensions == 2);
 }
 
-sub start_fpm {
-    my ($program, $dir, $env) = @_;
-    my $as = $> == 0 ? "user = www-data\ngroup = www-data\n" : '';
-    open my $out, '>', "$dir/fpm.conf" or die "fpm.conf: $!";
-    print {$out} <<"CONF";
-[global]
-error_log = $dir/fpm.log
-daemonize = no
-[www]
-${as}listen = $dir/fpm.sock
-listen.mode = 0666
-pm = static
-pm.max_children = 2
-CONF
-    close $out;
-    my $pid = DRS::Proc::spawn(log => "$dir/fpm.out", env => $env,
-        argv => [$program, '-F', '-c', "$dir/php.ini", '-y', "$dir/fpm.conf"]);
-    return $pid if wait_until(10, sub { -S "$dir/fpm.sock"
-        && IO::Socket::UNIX->new(Peer => "$dir/fpm.sock") });
-    DRS::Proc::stop($pid);
-    return undef;
-}
-
-# The libraries of what was unpacked are found by these.
-sub paths {
-    my ($root) = @_;
-    my @lib = grep { -d } glob("$root/usr/lib/*-linux-gnu*"), "$root/usr/lib";
-    return (LD_LIBRARY_PATH => join(':', @lib, $ENV{LD_LIBRARY_PATH} // ()),
-        PERL5LIB => join(':', (grep { -d } glob("$root/usr/lib/*/perl5/5.*"),
-            "$root/usr/share/perl5"), $ENV{PERL5LIB} // ()));
-}
-
 sub php {
-    my ($root, $why) = unpacked('php');
+    my ($root, $why) = DRS::Guests::unpacked('php');
     plan skip_all => $why unless defined $root;
     my ($dir, $has_redis) = php_ini($root);
     diag 'no extension redis of PHP: its example is not tried'
         unless $has_redis;
-    my $env = { paths($root), PHP_INI_SCAN_DIR => '' };
+    my $env = { DRS::Guests::paths($root), PHP_INI_SCAN_DIR => '' };
     my %php = (ext => 'php', env => $env,
         examples => ['visits.php', $has_redis ? 'live.php' : ()]);
     subtest 'mod_php' => sub {
-        my $module = find($root, 'usr/lib/apache2/modules/libphp*.so')
+        my $module = DRS::Guests::find($root, 'usr/lib/apache2/modules/libphp*.so')
             // plan skip_all => 'no mod_php in its packages';
         battery(%php, name => 'mod_php', mpm => 'prefork',
             load => "LoadModule php_module $module\nPHPINIDir $dir\n",
@@ -581,10 +533,8 @@ sub php {
                 . "    SetHandler application/x-httpd-php\n</FilesMatch>\n");
     };
     subtest 'php_fpm' => sub {
-        my $program = find($root, 'usr/sbin/php-fpm[0-9]*')
-            // plan skip_all => 'no php-fpm in its packages';
-        my $fpm = start_fpm($program, $dir, $env) // plan skip_all =>
-            'php-fpm does not start: ' . DRS::Httpd::slurp("$dir/fpm.out");
+        my ($fpm, $none) = DRS::Guests::start_fpm($root, $dir);
+        plan skip_all => $none unless defined $fpm;
         battery(%php, name => 'php-fpm', mpm => 'event', load => '',
             handler => "<FilesMatch \"\\.php\$\">\n    SetHandler "
                 . "\"proxy:unix:$dir/fpm.sock|fcgi://localhost/\"\n"
@@ -595,11 +545,11 @@ sub php {
 }
 
 sub wsgi {
-    my ($root, $why) = unpacked('wsgi');
+    my ($root, $why) = DRS::Guests::unpacked('wsgi');
     plan skip_all => $why unless defined $root;
-    my $module = find($root, 'usr/lib/apache2/modules/mod_wsgi.so*')
+    my $module = DRS::Guests::find($root, 'usr/lib/apache2/modules/mod_wsgi.so*')
         // plan skip_all => 'no mod_wsgi in its packages';
-    my %wsgi = (ext => 'wsgi', mpm => 'event', env => { paths($root) },
+    my %wsgi = (ext => 'wsgi', mpm => 'event', env => { DRS::Guests::paths($root) },
         examples => ['visits.wsgi'], load => "LoadModule wsgi_module $module\n");
     # The main interpreter: a child of httpd with others needs ten seconds and
     # a SIGKILL to end.
@@ -617,14 +567,14 @@ sub wsgi {
 }
 
 sub mod_perl {
-    my ($root, $why) = unpacked('perl');
+    my ($root, $why) = DRS::Guests::unpacked('perl');
     plan skip_all => $why unless defined $root;
-    my $module = find($root, 'usr/lib/apache2/modules/mod_perl.so')
+    my $module = DRS::Guests::find($root, 'usr/lib/apache2/modules/mod_perl.so')
         // plan skip_all => 'no mod_perl in its packages';
     for my $mpm (qw(prefork event)) {
         subtest "mod_perl_$mpm" => sub {
             battery(name => 'mod_perl', ext => 'mp', mpm => $mpm,
-                env => { paths($root) }, examples => ['Visits.pm'],
+                env => { DRS::Guests::paths($root) }, examples => ['Visits.pm'],
                 load => "LoadModule perl_module $module\n",
                 conf => "PerlRequire \@DIR\@/lib/Guest.pm\n"
                     . "<FilesMatch \"\\.mp\$\">\n    SetHandler perl-script\n"

@@ -1,32 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The page over the REST face at session/. It keeps no state of its own:
- * what it shows is what Redis said last.
+ * The page. It keeps no state of its own: a door shows what its program said
+ * last, the table what Redis holds.
  */
 'use strict';
 
-const base = 'session/';
 const $ = (id) => document.getElementById(id);
 const tabs = 'BroadcastChannel' in window
     ? new BroadcastChannel('drsession') : null;
-let shown = {};
+let shown = null;
+
+/*
+ * One thing after the other, in all tabs: two first writes would make two
+ * sessions, and a program that is asked while the id changes would be a
+ * visitor without a session.
+ */
 let queue = Promise.resolve();
 
-/* Values are shown as Redis holds them; numbers keep their digits. */
-async function call(method, path, body) {
-    const answer = await fetch(base + path, {
-        method, body, cache: 'no-store', credentials: 'same-origin',
-        signal: AbortSignal.timeout(10000)
-    });
-    const text = await answer.text();
-
-    if (!answer.ok) {
-        let said = {};
-        try { said = JSON.parse(text); } catch (e) { /* no JSON */ }
-        throw new Error(`${method} ${base}${path}: ${answer.status} ` +
-                        `${said.error || ''} ${said.detail || ''}`);
-    }
-    return text === '' ? null : JSON.parse(text);
+function inTurn(work) {
+    if (navigator.locks) return navigator.locks.request('drsession', work);
+    queue = queue.then(work, work);
+    return queue;
 }
 
 function complain(error) {
@@ -39,6 +33,116 @@ function tell(state, words) {
     $('state').dataset.state = state;
     $('state').textContent = words;
 }
+
+function flash(element) {
+    element.classList.remove('changed');
+    void element.offsetWidth;
+    element.classList.add('changed');
+}
+
+/* Doors: what a program behind a URL says and does. */
+
+async function ask(door, method, query) {
+    const answer = await fetch(door + query, {
+        method, cache: 'no-store', credentials: 'same-origin',
+        signal: AbortSignal.timeout(10000)
+    });
+
+    if (!answer.ok) {
+        const error = new Error(`${method} ${door}${query}: ${answer.status}`);
+        error.status = answer.status;
+        throw error;
+    }
+    return answer.json();
+}
+
+/* Without a session there is nothing to look at. */
+async function look(panel, session) {
+    if (Object.keys(session).length === 0) return session;
+    return panel.dataset.door ? ask(panel.dataset.door, 'GET', '')
+                              : rest('GET', '');
+}
+
+function use(panel, what) {
+    if (panel.dataset.door) return ask(panel.dataset.door, 'POST', `?${what}`);
+    return what === 'visit' ? countVisit() : putIntoCart(what);
+}
+
+function put(element, text) {
+    if (element.textContent === text) return;
+    element.textContent = text;
+    flash(element);
+}
+
+function showCart(list, cart) {
+    const counts = new Map();
+
+    for (const item of Array.isArray(cart) ? cart : []) {
+        counts.set(item, (counts.get(item) || 0) + 1);
+    }
+    const was = list.textContent;
+    list.replaceChildren(...[...counts].map(([item, n]) => {
+        const li = document.createElement('li');
+        li.textContent = n > 1 ? `${item} × ${n}` : `${item}`;
+        return li;
+    }));
+    if (counts.size === 0) {
+        const li = document.createElement('li');
+        li.textContent = 'empty';
+        li.className = 'none';
+        list.append(li);
+    }
+    if (was !== '' && was !== list.textContent) flash(list);
+}
+
+function showDoor(panel, said) {
+    const find = (name) => panel.querySelector(name);
+
+    panel.dataset.state = 'open';
+    put(find('.user'), said.user ? `${said.user}` : 'stranger');
+    put(find('.visits'), `${said.visits ?? 0}`);
+    showCart(find('.cart'), said.cart);
+}
+
+function closeDoor(panel, words) {
+    panel.dataset.state = 'closed';
+    panel.querySelector('.note').textContent = words;
+}
+
+async function refreshDoor(panel, session) {
+    if (panel.dataset.state === 'absent') return;
+    try {
+        showDoor(panel, await look(panel, session));
+    } catch (error) {
+        closeDoor(panel, `No answer. ${error.message}`);
+    }
+}
+
+/* mod_lua, or the headers of its Lua, may have been missing. */
+async function findDoor(panel) {
+    try {
+        await ask(panel.dataset.door, 'GET', '');
+    } catch (error) {
+        if (error.status !== 404) return;
+        closeDoor(panel, 'Not here: there is no mod_lua, or the Lua module ' +
+                         'is not built. "make lua" says why.');
+        panel.dataset.state = 'absent';
+    }
+}
+
+function furnish(panel) {
+    const note = document.createElement('p');
+
+    note.className = 'note';
+    panel.querySelector('.excerpt').before(
+        note, $('screen').content.cloneNode(true));
+    for (const one of panel.querySelectorAll('[data-do]')) {
+        one.addEventListener('click',
+            () => change(() => use(panel, one.dataset.do)));
+    }
+}
+
+/* The table. */
 
 function button(words, label, action) {
     const one = document.createElement('button');
@@ -65,57 +169,40 @@ function row(field, value) {
     code.textContent = JSON.stringify(value);
     if (Number.isInteger(value)) {
         actions.append(button('+1', `Add 1 to ${field}`,
-                              () => call('POST', `${path}?incr=1`)), ' ');
+                              () => rest('POST', `${path}?incr=1`)), ' ');
     }
     actions.append(button('Delete', `Delete ${field}`,
-                          () => call('DELETE', path)));
-    if (JSON.stringify(shown[field]) !== JSON.stringify(value)) {
+                          () => rest('DELETE', path)));
+    if (shown && JSON.stringify(shown[field]) !== JSON.stringify(value)) {
         tr.className = 'changed';
     }
     return tr;
 }
 
-function cartOf(session) {
-    const cart = session.cart;
-
-    return cart && typeof cart === 'object' && !Array.isArray(cart)
-        ? cart : {};
-}
-
-function showCart(cart) {
-    $('cart').replaceChildren(...Object.keys(cart).sort().map((item) => {
-        const li = document.createElement('li');
-        const n = li.appendChild(document.createElement('span'));
-        const count = li.appendChild(document.createElement('strong'));
-
-        n.textContent = item;
-        count.textContent = String(cart[item]);
-        return li;
-    }));
-    $('cart-empty').hidden = Object.keys(cart).length > 0;
-}
-
-function show(session) {
+/* The whole page; the doors are asked when Redis holds something else. */
+async function show(session) {
     const fields = Object.keys(session).sort();
-    const same = JSON.stringify(session) === JSON.stringify(shown);
+    const doors = [...document.querySelectorAll('.door')];
 
     tell(fields.length ? 'live' : 'none', fields.length
         ? `live: ${fields.length} field${fields.length > 1 ? 's' : ''}`
-        : 'no session');
+        : 'no session yet');
     $('cookie').textContent = JSON.stringify(document.cookie);
-    if (same && $('fields').children.length === fields.length) return;
+    if (JSON.stringify(session) === JSON.stringify(shown) &&
+        doors.every((door) => door.dataset.state !== 'closed')) return;
 
     $('fields').replaceChildren(...fields.map((f) => row(f, session[f])));
     $('empty').hidden = fields.length > 0;
-    $('visits').textContent = JSON.stringify(session.visits ?? 0);
-    showCart(cartOf(session));
+    $('fields').parentNode.hidden = fields.length === 0;
     $('end').disabled = $('regenerate').disabled = fields.length === 0;
+    $('cart-clear').disabled = !('cart' in session);
     shown = session;
+    await Promise.all(doors.map((door) => refreshDoor(door, session)));
 }
 
 async function refresh() {
     try {
-        show(await call('GET', ''));
+        await show(await rest('GET', ''));
     } catch (error) {
         tell('down', 'no answer');
         complain(error);
@@ -123,19 +210,22 @@ async function refresh() {
     }
 }
 
-/* One after the other: two first writes would make two sessions. */
+/* Of many changes in a row the last one looks at what has become of it. */
+let waiting = 0;
+
 function change(action) {
-    queue = queue.then(async () => {
+    waiting++;
+    return inTurn(async () => {
         try {
             await action();
             complain(null);
         } catch (error) {
             complain(error);
         }
+        if (--waiting > 0) return;
         await refresh();
         if (tabs) tabs.postMessage('changed');
     }).catch(() => {});
-    return queue;
 }
 
 /* Text that is no JSON is a string. */
@@ -148,47 +238,37 @@ function asJson(text) {
     }
 }
 
-async function putIntoCart(item) {
-    const cart = cartOf(await call('GET', ''));
-
-    cart[item] = (cart[item] || 0) + 1;
-    return call('PUT', 'cart', JSON.stringify(cart));
-}
-
 $('set-form').addEventListener('submit', (event) => {
     const path = encodeURIComponent($('field').value);
     const body = asJson($('value').value);
 
     event.preventDefault();
-    change(() => call('PUT', path, body));
+    change(() => rest('PUT', path, body));
 });
-$('visit').addEventListener('click',
-    () => change(() => call('POST', 'visits?incr=1')));
-$('visit-ten').addEventListener('click',
-    () => change(() => call('POST', 'visits?incr=10')));
-for (const one of document.querySelectorAll('[data-item]')) {
-    one.addEventListener('click',
-        () => change(() => putIntoCart(one.dataset.item)));
-}
 $('cart-clear').addEventListener('click',
-    () => change(() => call('PUT', 'cart', '{}')));
+    () => change(() => rest('DELETE', 'cart')));
 $('regenerate').addEventListener('click',
-    () => change(() => call('POST', '?regenerate')));
-$('end').addEventListener('click', () => change(() => call('DELETE', '')));
+    () => change(() => rest('POST', '?regenerate')));
+$('end').addEventListener('click', () => change(() => rest('DELETE', '')));
 
 let failing = false;
+let polling = false;
 
 async function poll() {
+    if (polling) return;
+    polling = true;
     try {
-        await refresh();
+        await inTurn(refresh);
         if (failing) complain(null);
         failing = false;
     } catch (e) {
         failing = true;
     }
+    polling = false;
 }
 
+document.querySelectorAll('.door').forEach(furnish);
+for (const id of ['end', 'regenerate', 'cart-clear']) $(id).disabled = true;
 if (tabs) tabs.onmessage = poll;
-$('end').disabled = $('regenerate').disabled = true;
-poll();
+inTurn(() => findDoor($('door-lua'))).then(poll);
 setInterval(() => { if (!document.hidden) poll(); }, 1000);

@@ -34,8 +34,9 @@ Content-Type: text/html; charset=utf-8
 <header class="top"><div>
 <p class="brand">mod_drsession</p>
 <h1>In a CGI program</h1>
-<p class="lead">This page is a shell script. It reads its environment and
-knows nothing of Redis.</p>
+<p class="lead">This page is a shell script. <code>DRSessionExport user visits
+cart</code> put these fields into its environment; it knows nothing of
+Redis.</p>
 </div></header>
 <main>
 <section class="card wide">

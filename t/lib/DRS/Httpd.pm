@@ -53,8 +53,9 @@ sub is_compiled_in {
 }
 
 # options: mpm, redis (a DRS::Redis) with kind, or url; conf and modules to
-# add; name => text in docs, cgi; env to add; threads of a child; plain => 1
-# leaves our modules out; debug => 1 logs all ours; start => 0.
+# add, base for other modules than ours; name => text in docs, cgi; env to
+# add; threads of a child; plain => 1 leaves our modules out; debug => 1 logs
+# all ours; start => 0.
 sub new {
     my ($class, %opt) = @_;
     my $dir = tempdir('drs-httpd-XXXXXX', TMPDIR => 1, CLEANUP => 1);
@@ -93,7 +94,8 @@ sub load_lines {
     my ($self) = @_;
     my $cgi = $self->{mpm} eq 'prefork' ? 'cgi' : 'cgid';
     my $lines = '';
-    for my $name ("mpm_$self->{mpm}", @MODULES, $cgi, @{ $self->{modules} }) {
+    for my $name ("mpm_$self->{mpm}", @{ $self->{base} // \@MODULES }, $cgi,
+        @{ $self->{modules} }) {
         my $short = $name =~ s/^mpm_//r;
         next if is_compiled_in($name) || is_compiled_in($short);
         next unless -e libexec() . "/mod_$name.so";
