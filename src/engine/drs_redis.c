@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <apr_lib.h>
 #include <apr_strings.h>
 #include <hiredis/hiredis.h>
 
@@ -60,6 +61,7 @@ void drs_redis_explain(drs_why_t *why, const char *format, ...)
     va_start(args, format);
     vsnprintf(why->text, sizeof(why->text), format, args);
     va_end(args);
+    why->unasked = 0;
     for (at = why->text; *at != '\0'; at++) {
         if ((unsigned char)*at < 0x20 || *at == 0x7f) *at = '?';
     }
@@ -507,10 +509,33 @@ int drs_redis_is_error(const redisReply *reply, const char *words)
            (reply->str[len] == '\0' || reply->str[len] == ' ');
 }
 
+/* Whether a quote repeats nothing: "can't", or a command's name. */
+static int is_harmless(const char *quote, const char *text)
+{
+    static const char name[] = "permissions to run the ";
+    apr_size_t len = sizeof(name) - 1;
+    apr_size_t before = (apr_size_t)(quote - text);
+
+    if (*quote != '\'' || before == 0) return 0;
+    return apr_islower(quote[-1]) ||
+           (before >= len && strncmp(quote - len, name, len) == 0);
+}
+
+int drs_redis_shown(const redisReply *reply)
+{
+    const char *at = reply->str + strcspn(reply->str, "'\"`:");
+
+    while (*at != '\0' && is_harmless(at, reply->str)) {
+        at++;
+        at += strcspn(at, "'\"`:");
+    }
+    return (int)(at - reply->str);
+}
+
 void drs_redis_quote(const drs_redis_t *redis, const redisReply *reply,
                      drs_why_t *why)
 {
-    int len = (int)strcspn(reply->str, "'\"`:");
+    int len = drs_redis_shown(reply);
 
     drs_redis_explain(why, "%s refused: %.*s", redis->server->url->name,
                       len > 120 ? 120 : len, reply->str);
