@@ -74,8 +74,10 @@ apr_status_t drs_pool_renew(drs_pool_t *pool, drs_redis_t *redis,
  * @param pool    where it was borrowed
  * @param redis   borrowed
  * @param verdict what may be done with it
+ * @return 1 when the server answers again after a time in which it was not
+ *         asked; else 0
  */
-void drs_pool_return(drs_pool_t *pool, drs_redis_t *redis,
-                     drs_verdict_t verdict);
+int drs_pool_return(drs_pool_t *pool, drs_redis_t *redis,
+                    drs_verdict_t verdict);
 
 #endif
