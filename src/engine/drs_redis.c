@@ -509,16 +509,24 @@ int drs_redis_is_error(const redisReply *reply, const char *words)
            (reply->str[len] == '\0' || reply->str[len] == ' ');
 }
 
-/* Whether a quote repeats nothing: "can't", or a command's name. */
-static int is_harmless(const char *quote, const char *text)
+static int ends_with(const char *text, apr_size_t len, const char *words)
 {
-    static const char name[] = "permissions to run the ";
-    apr_size_t len = sizeof(name) - 1;
-    apr_size_t before = (apr_size_t)(quote - text);
+    apr_size_t n = strlen(words);
 
-    if (*quote != '\'' || before == 0) return 0;
-    return apr_islower(quote[-1]) ||
-           (before >= len && strncmp(quote - len, name, len) == 0);
+    return len >= n && strncmp(text + len - n, words, n) == 0;
+}
+
+/* Whether a mark repeats nothing: "can't", or before a word that is ours. */
+static int is_harmless(const char *mark, const char *text)
+{
+    apr_size_t before = (apr_size_t)(mark - text);
+
+    if (*mark == ':') {
+        return before == 18 && ends_with(text, before, "ERR Protocol error");
+    }
+    return *mark == '\'' && before > 0 &&
+           (apr_islower(mark[-1]) ||
+            ends_with(text, before, "permissions to run the "));
 }
 
 int drs_redis_shown(const redisReply *reply)

@@ -32,6 +32,8 @@ static const refusal_t refusals[] = {
     { "NOAUTH", RENEW },
     { "MASTERDOWN", RENEW },
     { "ERR max number of clients", RENEW },
+    /* NOAUTH, said of a command with more than ten arguments. */
+    { "ERR Protocol error: unauthenticated", RENEW },
     { "LOADING", REFUSED },
     { "OOM", REFUSED },
     { "NOPERM", REFUSED },

@@ -174,7 +174,7 @@ static void a_quoted_error_stops_before_what_was_sent(void **state)
 }
 
 /* What Redis says of itself is shown, quotes and all. */
-static void a_quoted_error_names_the_command_that_is_denied(void **state)
+static void a_quoted_error_says_what_is_redis_own(void **state)
 {
     static const char *const errors[][2] = {
         { "-NOPERM this user has no permissions to run the 'hset' command\r\n",
@@ -183,6 +183,8 @@ static void a_quoted_error_names_the_command_that_is_denied(void **state)
           "no permissions to run the 'a|b' command" },
         { "-READONLY You can't write against a read only replica.\r\n",
           "READONLY You can't write against a read only replica." },
+        { "-ERR Protocol error: unauthenticated multibulk length\r\n",
+          "ERR Protocol error: unauthenticated multibulk length" },
     };
     rig_t *rig = *state;
     size_t i;
@@ -212,7 +214,7 @@ int main(void)
         TCP(a_pool_that_goes_closes_its_connection),
         TCP(a_line_about_a_failure_is_one_line),
         TCP(a_quoted_error_stops_before_what_was_sent),
-        TCP(a_quoted_error_names_the_command_that_is_denied),
+        TCP(a_quoted_error_says_what_is_redis_own),
     };
     int failed;
 

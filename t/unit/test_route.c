@@ -161,6 +161,7 @@ what_redis_did_not_execute_is_asked_on_a_new_connection(void **state)
         "-MASTERDOWN Link with MASTER is down\r\n",
         "-ERR max number of clients reached\r\n",
         "-ERR max number of clients + cluster connections reached\r\n",
+        "-ERR Protocol error: unauthenticated multibulk length\r\n",
     };
     size_t i;
 
