@@ -273,5 +273,7 @@ int drs_pool_return(drs_pool_t *pool, drs_redis_t *redis, drs_verdict_t verdict)
     }
     pthread_mutex_unlock(&pool->lock);
     if (!keep) make_spare(pool, redis);
+    /* The others that lie idle may be as dead, and not know it either. */
+    if (verdict == DRS_VERDICT_DEAD) close_idle(pool, now);
     return recovered;
 }

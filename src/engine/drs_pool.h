@@ -24,7 +24,8 @@ typedef struct drs_pool_conf_t {
 typedef enum drs_verdict_t {
     DRS_VERDICT_GOOD,  /* every reply arrived whole: may serve others */
     DRS_VERDICT_STALE, /* to be closed; the server itself is well */
-    DRS_VERDICT_DEAD   /* to be closed, and counted by the breaker */
+    DRS_VERDICT_DEAD   /* to be closed, counted by the breaker, and a sign that
+                         those that lie idle are dead too */
 } drs_verdict_t;
 
 /** Shared by all threads of the process that made it, and by no other. */

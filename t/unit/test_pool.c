@@ -150,6 +150,19 @@ static void a_restart_is_not_noticed_by_the_next_borrower(void **state)
     assert_int_equal(fake_open(rig->fake, 4), 4);
 }
 
+/* A half-open one is found out by a call in vain: one, not one each. */
+static void one_given_back_dead_closes_all_idle_ones(void **state)
+{
+    rig_t *rig = *state;
+    drs_pool_t *pool = create(rig);
+
+    fill(rig, pool, 4);
+    drs_pool_return(pool, borrow(rig, pool), DRS_VERDICT_STALE);
+    assert_int_equal(fake_open(rig->fake, 3), 3);
+    drs_pool_return(pool, borrow(rig, pool), DRS_VERDICT_DEAD);
+    assert_int_equal(fake_open(rig->fake, 0), 0);
+}
+
 static void what_lies_idle_too_long_is_closed(void **state)
 {
     rig_t *rig = *state;
@@ -539,6 +552,7 @@ int main(void)
         TCP(the_first_dead_one_closes_all_idle_ones),
         TCP(a_restart_is_not_noticed_by_the_next_borrower),
         UNIX(a_restart_is_not_noticed_by_the_next_borrower),
+        TCP(one_given_back_dead_closes_all_idle_ones),
         TCP(what_lies_idle_too_long_is_closed),
         TCP(who_finds_all_lent_waits_and_goes),
         TCP(who_waits_gets_what_another_gives_back),
