@@ -197,6 +197,7 @@ $site->run_all(
       # Text that nobody has to understand is passed on as it is.
       door => { 'export, fail' => '=200', 'export, pass' => '=200 live "zoe',
           'Lua read' => 'reply', 'Require' => '=403', 'If' => '=200' } },
+);
 error_log_is_clean($site->httpd, qr/:error\]/);
 $site->stop;
 done_testing;

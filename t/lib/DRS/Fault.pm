@@ -45,6 +45,7 @@ my $CONF = <<'CONF';
 DRSession On
 DRSessionIdle 1h
 DRSessionTimeout connect=250ms command=250ms
+DRSessionLimit value=64k
 <Location /session>
     SetHandler drsession
     DRSessionAllow read *
@@ -99,7 +100,9 @@ sub new {
             . "DRSession: incr n 1\\r\\n\\r\\nran'\n" });
     my $at = '127.0.0.1:' . $httpd->port;
     my $enter = $redis->{credentials} // '';
-    $httpd->{conf} = $CONF
+    # Looking for .htaccess takes a descriptor.
+    $httpd->{conf} = $CONF . join('', map { "<Directory $_>\n"
+        . "AllowOverride None\n</Directory>\n" } '/', $httpd->dir)
         . (defined $home ? "LuaPackageCPath $home/?.so\n" : '')
         . "<VirtualHost $at>\nServerName direct\n"
         . 'DRSessionServer ' . $redis->url('tcp') . "\n$enter</VirtualHost>\n"
