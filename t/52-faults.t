@@ -298,4 +298,130 @@ fault clients_go_away => sub {
     cmp_ok $redis->stat('connected_clients'), '<=',
         1 + ($mpm eq 'prefork' ? 64 : 16), 'no connection is left over';
 };
+
+# Four clients read and count while something goes on; what each was told.
+sub traffic {
+    my ($work, $request) = @_;
+    my $dir = $redis->dir;
+    unlink "$dir/over";
+    my @told = parallel(5, sub {
+        my ($k) = @_;
+        if ($k == 4) {
+            eval { $work->() };
+            my $why = $@;
+            open my $over, '>', "$dir/over";
+            return $why;
+        }
+        my %told = (bad => []);
+        my $own = { %$site, jar => $site->{jar}->copy };
+        while (!-e "$dir/over") {
+            my ($read, $add) = eval { $request->(bless $own, ref $site) };
+            $told{lost}++, push(@{ $told{bad} }, $@), next if $@;
+            $told{"read $_"}++ for $read =~ s/ .*//sr;
+            $told{"add $_"}++ for $add =~ s/ .*//sr;
+        }
+        return \%told;
+    }, 300);
+    # Ours was killed or restarted like the others.
+    $redis->disconnect;
+    my $why = pop @told;
+    is $why, '', 'the trouble was made' if $why;
+    my %sum = (bad => [map { @{ $_->{bad} } } @told]);
+    for my $told (@told) {
+        $sum{$_} += $told->{$_} for grep { $_ ne 'bad' } keys %$told;
+    }
+    return \%sum;
+}
+
+sub by_api { return $_[0]->call('get user', 'incr n 1') }
+
+# Acknowledged ones are there, others only if they were said to be unsure.
+sub counter_is_right {
+    my ($before, $told) = @_;
+    my $grown = $redis->cmd('HGET', $site->key, 'n') - $before;
+    my ($ok, $unsure) = map { $_ // 0 } @$told{'add ok', 'add unsure'};
+    cmp_ok $grown, '>=', $ok, "none of $ok acknowledged increments is lost";
+    cmp_ok $grown, '<=', $ok + $unsure, "and at most $unsure unsure ones more";
+    is join(' ', grep { /^(?:read|add) / && !/ (?:ok|down|unsure)$/ }
+        sort keys %$told), '', 'nothing else was said'
+        or diag explain $told;
+}
+
+for my $how (qw(restart kill9)) {
+    fault "redis_goes_in_traffic_by_$how" => sub {
+        $site->renew;
+        my $before = $redis->cmd('HGET', $site->key, 'n');
+        my $slow = 0;
+        my $times = $long ? 50 : 4;
+        my $told = traffic(sub {
+            my $own = bless { %$site, jar => $site->{jar}->copy }, ref $site;
+            for (1 .. $times) {
+                sleep 0.3;
+                $how eq 'kill9' ? do { $redis->kill9; $redis->start }
+                    : $redis->restart;
+                wait_until(2 + $slack, sub { join(' ', map { s/ .*//sr }
+                    $own->call('get user', 'set w 1')) eq 'ok ok' })
+                    or die "not up again in two seconds\n";
+            }
+            open my $pid, '>', $redis->dir . '/pid';
+            print {$pid} $redis->pid;
+        }, \&by_api);
+        # It was started in another process.
+        $redis->{pid} = DRS::Httpd::slurp($redis->dir . '/pid');
+        cmp_ok $told->{'add ok'}, '>', 20, 'there was traffic';
+        counter_is_right($before, $told);
+        my @lines = $site->lines('sessions are');
+        my $children = workers($httpd);
+        cmp_ok scalar(@lines), '<=', 2 * $times * $children,
+            'the log has two lines a restart and child at most'
+            or diag @lines;
+    };
+}
+
+fault connections_are_killed_in_traffic => sub {
+    $site->renew;
+    my $before = $redis->cmd('HGET', $site->key, 'n');
+    my $told = traffic(sub {
+        for (1 .. ($long ? 200 : 40)) {
+            sleep 0.05;
+            $redis->cmd('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+        }
+    }, \&by_api);
+    counter_is_right($before, $told);
+    is $told->{'read down'} // 0, 0, 'no read fails'
+        or diag explain $told;
+    is $told->{'add down'} // 0, 0, 'no write that was not sent does';
+    ok well(2), 'and all is well';
+};
+
+fault no_request_fails_in_a_graceful_restart => sub {
+    $site->renew;
+    my $before = $redis->cmd('HGET', $site->key, 'n');
+    my $told = traffic(sub {
+        for (1 .. ($long ? 100 : 4)) {
+            $httpd->graceful or die "no graceful restart\n";
+            sleep 0.7;
+        }
+    }, sub {
+        my ($own) = @_;
+        my $client = DRS::Http->new(port => $httpd->port, keep => 0);
+        my $r = $client->request('POST', '/drs', jar => $own->{jar},
+            body => "get user\nincr n 1\n");
+        return split /\n/, $r->{body};
+    });
+    is "@{ $told->{bad} }", '', 'no connection is lost';
+    is_deeply [sort grep { $_ ne 'bad' } keys %$told], ['add ok', 'read ok'],
+        "all of $told->{'add ok'} requests are answered well"
+        or diag explain $told;
+    counter_is_right($before, $told);
+    ok wait_until(10, sub { $redis->stat('connected_clients')
+        <= 1 + 16 * ($mpm eq 'prefork' ? 4 : 1) }),
+        'children that left took their connections along';
+};
+
+error_log_is_clean($httpd, qr/sessions are down: /,
+    qr/drsession:error\].*POST /, qr/exit signal Segmentation fault/,
+    qr/AH03490/,
+    qr/AH00529|AH00052|AH00051/);
+$site->stop;
 done_testing;

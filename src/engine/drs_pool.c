@@ -263,6 +263,9 @@ int drs_pool_return(drs_pool_t *pool, drs_redis_t *redis, drs_verdict_t verdict)
     if (verdict == DRS_VERDICT_DEAD) {
         note_failure(pool, now);
     }
+    else if (verdict == DRS_VERDICT_LOST) {
+        pool->probing = 0;
+    }
     else {
         recovered = note_success(pool);
     }
@@ -274,6 +277,8 @@ int drs_pool_return(drs_pool_t *pool, drs_redis_t *redis, drs_verdict_t verdict)
     pthread_mutex_unlock(&pool->lock);
     if (!keep) make_spare(pool, redis);
     /* The others that lie idle may be as dead, and not know it either. */
-    if (verdict == DRS_VERDICT_DEAD) close_idle(pool, now);
+    if (verdict == DRS_VERDICT_DEAD || verdict == DRS_VERDICT_LOST) {
+        close_idle(pool, now);
+    }
     return recovered;
 }

@@ -24,6 +24,8 @@ typedef struct drs_pool_conf_t {
 typedef enum drs_verdict_t {
     DRS_VERDICT_GOOD,  /* every reply arrived whole: may serve others */
     DRS_VERDICT_STALE, /* to be closed; the server itself is well */
+    DRS_VERDICT_LOST,  /* to be closed, and those that lie idle with it; the
+                         server may be well: connecting will tell */
     DRS_VERDICT_DEAD   /* to be closed, counted by the breaker, and a sign that
                          those that lie idle are dead too */
 } drs_verdict_t;

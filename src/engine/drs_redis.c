@@ -37,6 +37,7 @@ struct drs_redis_t {
     const drs_server_t *server;
     drs_names_t *names;             /* NULL for a unix socket */
     int fd;                         /* -1 = closed */
+    int served;                     /* it has answered since it was opened */
     redisReader *reader;            /* NULL = closed */
     redisReplyObjectFunctions make; /* the reader's own, with our array */
     void *(*make_string)(const redisReadTask *task, char *str, size_t len);
@@ -97,6 +98,11 @@ void drs_redis_close(drs_redis_t *redis)
 int drs_redis_is_open(const drs_redis_t *redis)
 {
     return redis->fd >= 0;
+}
+
+int drs_redis_has_served(const drs_redis_t *redis)
+{
+    return redis->served;
 }
 
 int drs_redis_is_quiet(const drs_redis_t *redis)
@@ -329,6 +335,7 @@ apr_status_t drs_redis_open(drs_redis_t *redis, apr_interval_time_t deadline,
     }
     rv = enter(redis, deadline, why);
     if (rv != APR_SUCCESS) drs_redis_close(redis);
+    redis->served = 0;
     return rv;
 }
 
@@ -486,6 +493,7 @@ drs_fate_t drs_redis_call(drs_redis_t *redis, const drs_command_t *commands,
     for (i = 0; i < n && fate == DRS_FATE_DONE; i++) {
         if (!is_fit(&commands[i], replies[i])) fate = DRS_FATE_GARBLED;
     }
+    redis->served |= fate == DRS_FATE_DONE;
     if (fate == DRS_FATE_DONE) return fate;
 
     explain_fate(redis, fate, why);

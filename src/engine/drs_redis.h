@@ -112,6 +112,14 @@ void drs_redis_close(drs_redis_t *redis);
 int drs_redis_is_open(const drs_redis_t *redis);
 
 /**
+ * Tell whether a connection has brought an answer, a greeting aside.
+ *
+ * @param redis any
+ * @return 1 when there was one since it was opened; else 0
+ */
+int drs_redis_has_served(const drs_redis_t *redis);
+
+/**
  * Judge whether a connection may be used: open, and nothing to read. Bytes
  * or an end of file on an idle connection mean it is dead or out of step.
  *

@@ -144,11 +144,17 @@ static apr_status_t judge_fate(const drs_trip_t *trip, drs_fate_t fate)
 
 /*
  * An answer that is not fit, too long for us for one, comes from a server
- * that answers: no session can make it one that is not asked any more.
+ * that answers: no session can make it one that is not asked any more. The
+ * end of a connection that had served is often that of many at once, by a
+ * CLIENT KILL or a failover: it must not count for as many failures.
  */
-static drs_verdict_t judge_connection(drs_fate_t fate, const refusal_t *refusal)
+static drs_verdict_t judge_connection(const drs_redis_t *redis, drs_fate_t fate,
+                                      const refusal_t *refusal)
 {
     if (fate == DRS_FATE_GARBLED) return DRS_VERDICT_STALE;
+    if (fate == DRS_FATE_CLOSED && drs_redis_has_served(redis)) {
+        return DRS_VERDICT_LOST;
+    }
     if (fate != DRS_FATE_DONE) return DRS_VERDICT_DEAD;
     return refusal != NULL && refusal->meaning == RENEW ? DRS_VERDICT_STALE
                                                         : DRS_VERDICT_GOOD;
@@ -206,7 +212,7 @@ apr_status_t drs_route_call(drs_route_t *route, drs_trip_t *trip,
                                                                 : DRS_EDOWN;
         drs_route_free(trip);
     }
-    recovered =
-        drs_pool_return(route->pool, redis, judge_connection(fate, refusal));
+    recovered = drs_pool_return(route->pool, redis,
+                                judge_connection(redis, fate, refusal));
     return tell(route, rv, recovered, why);
 }
