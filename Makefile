@@ -73,6 +73,10 @@ $(BUILD)/test_session: $(BUILD)/t/unit/request.o
 # The resolver is one that says what the test wants.
 $(BUILD)/test_names: LDFLAGS += -Wl,--wrap=getaddrinfo
 
+# Outages take the time that the test says.
+$(BUILD)/test_outage: $(BUILD)/src/faces/drs_outage.o
+$(BUILD)/test_outage: LDFLAGS += -Wl,--wrap=drs_redis_clock
+
 # Directives are tested without an httpd around them.
 $(BUILD)/test_conf: $(BUILD)/src/faces/drs_conf.o \
 	$(BUILD)/src/faces/drs_forward.o \

@@ -38,6 +38,7 @@
 #include "drs_header.h"
 #include "drs_log.h"
 #include "drs_lookup.h"
+#include "drs_outage.h"
 #include "drs_reply.h"
 #include "drs_rest.h"
 #include "drs_route.h"
@@ -338,8 +339,8 @@ static int fix_up(request_rec *r)
     rv = export_session(r, binding);
     if (rv == APR_SUCCESS) return DECLINED;
 
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "%s: %s has no answer: %s",
-                  r->uri, name_door(&binding->conf),
+    ap_log_rerror(APLOG_MARK, drs_outage_level(r, rv), 0, r,
+                  "%s: %s has no answer: %s", r->uri, name_door(&binding->conf),
                   drs_session_error(binding->session));
     return binding->conf.pass ? DECLINED : refuse(r, rv);
 }
@@ -360,15 +361,15 @@ static void expect_child(request_rec *r)
 static int settle(request_rec *r)
 {
     binding_t *binding = first_binding(r);
+    apr_status_t rv;
 
     for (; binding != NULL; binding = binding->next) {
-        if (drs_handoff_is_given(binding->session) &&
-            drs_handoff_settle(binding->session) != APR_SUCCESS) {
-            ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                          "%s: DRSessionChildAccess cannot set the expiry: "
-                          "%s",
-                          r->uri, drs_session_error(binding->session));
-        }
+        if (!drs_handoff_is_given(binding->session)) continue;
+        rv = drs_handoff_settle(binding->session);
+        if (rv == APR_SUCCESS) continue;
+        ap_log_rerror(APLOG_MARK, drs_outage_level(r, rv), 0, r,
+                      "%s: DRSessionChildAccess cannot set the expiry: %s",
+                      r->uri, drs_session_error(binding->session));
     }
     return DECLINED;
 }
@@ -532,9 +533,8 @@ static void start_child(apr_pool_t *p, server_rec *first)
     for (s = first; s != NULL; s = s->next) {
         conf = ap_get_module_config(s->module_config, &drsession_module);
         conf->route = find_route(conf, first, s);
-        if (conf->route == NULL) {
-            conf->route = drs_route_create(drs_conf_route(conf, threads, p), p);
-        }
+        if (conf->route != NULL) continue;
+        conf->route = drs_outage_watch(drs_conf_route(conf, threads, p), s, p);
     }
 }
 

@@ -188,6 +188,6 @@ subtest 'redis_away' => sub {
     $redis->start;
 };
 
-error_log_is_clean($httpd, qr/drsession:\w+\].*DRSessionExport/,
+error_log_is_clean($httpd, qr/drsession:\w+\].*(?:DRSessionExport|are down: )/,
     qr/AH00128|File does not exist/);
 done_testing;

@@ -605,7 +605,7 @@ for my $mpm (qw(prefork event)) {
         nobody_can_plant_a_variable a_key_goes_nowhere_else
         read_only_and_late an_id_of_the_client_with_strict_off redis_away);
     error_log_is_clean($httpd,
-        qr/drsession:error\].*DRSession(?:Export|ChildAccess) /,
+        qr/drsession:error\].*(?:DRSession(?:Export|ChildAccess)|are down:) /,
         qr/AH00128|AH01264|AH02811/);
     $httpd->stop;
     subtest "no_socket_of_redis_in_the_child under $mpm" =>

@@ -101,11 +101,14 @@ static int may_try(drs_pool_t *pool, apr_interval_time_t now)
     return 1;
 }
 
-static void note_success(drs_pool_t *pool)
+static int note_success(drs_pool_t *pool)
 {
+    int was_open = pool->pause != 0;
+
     pool->failures = 0;
     pool->pause = 0;
     pool->probing = 0;
+    return was_open;
 }
 
 /* Jitter only shortens, so that no pause passes the most. */
@@ -202,6 +205,7 @@ static drs_redis_t *take(drs_pool_t *pool, apr_interval_time_t deadline,
         pthread_cond_signal(&pool->freed);
         drs_redis_explain(why, "%s: not asked, it failed lately",
                           pool->server->url->name);
+        why->unasked = 1;
     }
     else if (!found) {
         if (probe) pool->probing = 0;
@@ -249,18 +253,21 @@ apr_status_t drs_pool_borrow(drs_pool_t *pool, apr_interval_time_t deadline,
     return rv;
 }
 
-void drs_pool_return(drs_pool_t *pool, drs_redis_t *redis,
-                     drs_verdict_t verdict)
+int drs_pool_return(drs_pool_t *pool, drs_redis_t *redis, drs_verdict_t verdict)
 {
     apr_interval_time_t now = drs_redis_clock();
     int keep = verdict == DRS_VERDICT_GOOD && pool->conf->keep;
+    int recovered = 0;
 
     pthread_mutex_lock(&pool->lock);
     if (verdict == DRS_VERDICT_DEAD) {
         note_failure(pool, now);
     }
+    else if (verdict == DRS_VERDICT_LOST) {
+        pool->probing = 0;
+    }
     else {
-        note_success(pool);
+        recovered = note_success(pool);
     }
     if (keep) {
         pool->idle[pool->n_idle].redis = redis;
@@ -269,4 +276,9 @@ void drs_pool_return(drs_pool_t *pool, drs_redis_t *redis,
     }
     pthread_mutex_unlock(&pool->lock);
     if (!keep) make_spare(pool, redis);
+    /* The others that lie idle may be as dead, and not know it either. */
+    if (verdict == DRS_VERDICT_DEAD || verdict == DRS_VERDICT_LOST) {
+        close_idle(pool, now);
+    }
+    return recovered;
 }

@@ -24,7 +24,10 @@ typedef struct drs_pool_conf_t {
 typedef enum drs_verdict_t {
     DRS_VERDICT_GOOD,  /* every reply arrived whole: may serve others */
     DRS_VERDICT_STALE, /* to be closed; the server itself is well */
-    DRS_VERDICT_DEAD   /* to be closed, and counted by the breaker */
+    DRS_VERDICT_LOST,  /* to be closed, and those that lie idle with it; the
+                         server may be well: connecting will tell */
+    DRS_VERDICT_DEAD   /* to be closed, counted by the breaker, and a sign that
+                         those that lie idle are dead too */
 } drs_verdict_t;
 
 /** Shared by all threads of the process that made it, and by no other. */
@@ -74,8 +77,10 @@ apr_status_t drs_pool_renew(drs_pool_t *pool, drs_redis_t *redis,
  * @param pool    where it was borrowed
  * @param redis   borrowed
  * @param verdict what may be done with it
+ * @return 1 when the server answers again after a time in which it was not
+ *         asked; else 0
  */
-void drs_pool_return(drs_pool_t *pool, drs_redis_t *redis,
-                     drs_verdict_t verdict);
+int drs_pool_return(drs_pool_t *pool, drs_redis_t *redis,
+                    drs_verdict_t verdict);
 
 #endif

@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <apr_lib.h>
 #include <apr_strings.h>
 #include <hiredis/hiredis.h>
 
@@ -36,6 +37,7 @@ struct drs_redis_t {
     const drs_server_t *server;
     drs_names_t *names;             /* NULL for a unix socket */
     int fd;                         /* -1 = closed */
+    int served;                     /* it has answered since it was opened */
     redisReader *reader;            /* NULL = closed */
     redisReplyObjectFunctions make; /* the reader's own, with our array */
     void *(*make_string)(const redisReadTask *task, char *str, size_t len);
@@ -61,6 +63,7 @@ void drs_redis_explain(drs_why_t *why, const char *format, ...)
     va_start(args, format);
     vsnprintf(why->text, sizeof(why->text), format, args);
     va_end(args);
+    why->unasked = 0;
     for (at = why->text; *at != '\0'; at++) {
         if ((unsigned char)*at < 0x20 || *at == 0x7f) *at = '?';
     }
@@ -96,6 +99,11 @@ void drs_redis_close(drs_redis_t *redis)
 int drs_redis_is_open(const drs_redis_t *redis)
 {
     return redis->fd >= 0;
+}
+
+int drs_redis_has_served(const drs_redis_t *redis)
+{
+    return redis->served;
 }
 
 int drs_redis_is_quiet(const drs_redis_t *redis)
@@ -377,6 +385,7 @@ apr_status_t drs_redis_open(drs_redis_t *redis, apr_interval_time_t deadline,
     }
     rv = enter(redis, deadline, why);
     if (rv != APR_SUCCESS) drs_redis_close(redis);
+    redis->served = 0;
     return rv;
 }
 
@@ -534,6 +543,7 @@ drs_fate_t drs_redis_call(drs_redis_t *redis, const drs_command_t *commands,
     for (i = 0; i < n && fate == DRS_FATE_DONE; i++) {
         if (!is_fit(&commands[i], replies[i])) fate = DRS_FATE_GARBLED;
     }
+    redis->served |= fate == DRS_FATE_DONE;
     if (fate == DRS_FATE_DONE) return fate;
 
     explain_fate(redis, fate, why);
@@ -557,10 +567,41 @@ int drs_redis_is_error(const redisReply *reply, const char *words)
            (reply->str[len] == '\0' || reply->str[len] == ' ');
 }
 
+static int ends_with(const char *text, apr_size_t len, const char *words)
+{
+    apr_size_t n = strlen(words);
+
+    return len >= n && strncmp(text + len - n, words, n) == 0;
+}
+
+/* Whether a mark repeats nothing: "can't", or before a word that is ours. */
+static int is_harmless(const char *mark, const char *text)
+{
+    apr_size_t before = (apr_size_t)(mark - text);
+
+    if (*mark == ':') {
+        return before == 18 && ends_with(text, before, "ERR Protocol error");
+    }
+    return *mark == '\'' && before > 0 &&
+           (apr_islower(mark[-1]) ||
+            ends_with(text, before, "permissions to run the "));
+}
+
+int drs_redis_shown(const redisReply *reply)
+{
+    const char *at = reply->str + strcspn(reply->str, "'\"`:");
+
+    while (*at != '\0' && is_harmless(at, reply->str)) {
+        at++;
+        at += strcspn(at, "'\"`:");
+    }
+    return (int)(at - reply->str);
+}
+
 void drs_redis_quote(const drs_redis_t *redis, const redisReply *reply,
                      drs_why_t *why)
 {
-    int len = (int)strcspn(reply->str, "'\"`:");
+    int len = drs_redis_shown(reply);
 
     drs_redis_explain(why, "%s refused: %.*s", redis->server->url->name,
                       len > 120 ? 120 : len, reply->str);

@@ -22,6 +22,7 @@ struct redisReply;
 /** One line about the last failure; never an id, a value or a password. */
 typedef struct drs_why_t {
     char text[200]; /* NUL-terminated; empty = nothing failed */
+    int unasked;    /* 1 = the server was not asked, for it failed lately */
 } drs_why_t;
 
 /** How to reach and enter a server; settled by the configuration. */
@@ -111,6 +112,14 @@ void drs_redis_close(drs_redis_t *redis);
 int drs_redis_is_open(const drs_redis_t *redis);
 
 /**
+ * Tell whether a connection has brought an answer, a greeting aside.
+ *
+ * @param redis any
+ * @return 1 when there was one since it was opened; else 0
+ */
+int drs_redis_has_served(const drs_redis_t *redis);
+
+/**
  * Judge whether a connection may be used: open, and nothing to read. Bytes
  * or an end of file on an idle connection mean it is dead or out of step.
  *
@@ -151,8 +160,17 @@ drs_fate_t drs_redis_call(drs_redis_t *redis, const drs_command_t *commands,
 int drs_redis_is_error(const struct redisReply *reply, const char *words);
 
 /**
- * Put an error reply into words: its text up to the first quote or colon,
- * because Redis repeats arguments there.
+ * Tell how much of an error reply may be shown: up to the first quote or
+ * colon, because Redis repeats arguments there. The name of a command that
+ * is not permitted is shown, for it is ours.
+ *
+ * @param reply of type error
+ * @return bytes of its text
+ */
+int drs_redis_shown(const struct redisReply *reply);
+
+/**
+ * Put an error reply into words, as far as drs_redis_shown() says.
  *
  * @param redis the connection, for the server's name
  * @param reply of type error

@@ -13,30 +13,42 @@ struct drs_route_t {
     drs_pool_t *pool;
 };
 
-/* Error replies by which Redis says that it did not execute the command. */
+/* What an error reply says about the command that it answers. */
+typedef enum meaning_t {
+    REFUSED, /* not executed, and so it would be on any connection */
+    RENEW,   /* not executed, and a new connection may do better */
+    CLUSTER, /* not executed: only a server of a cluster says so */
+    HALF     /* a script that ended at a command its user may not use */
+} meaning_t;
+
 typedef struct refusal_t {
     const char *word;
-    int renew; /* 1 = a new connection may do better */
+    meaning_t meaning;
 } refusal_t;
 
 static const refusal_t refusals[] = {
     /* clang-format off */
-    { "READONLY", 1 },
-    { "NOAUTH", 1 },
-    { "MASTERDOWN", 1 },
-    { "ERR max number of clients", 1 },
-    { "LOADING", 0 },
-    { "OOM", 0 },
-    { "NOPERM", 0 },
-    { "WRONGPASS", 0 },
-    { "NOREPLICAS", 0 },
-    { "MISCONF", 0 },
-    { "BUSY", 0 },
-    { "MOVED", 0 },
-    { "ASK", 0 },
-    { "CLUSTERDOWN", 0 },
-    { "TRYAGAIN", 0 },
-    { "EXECABORT", 0 },
+    { "READONLY", RENEW },
+    { "NOAUTH", RENEW },
+    { "MASTERDOWN", RENEW },
+    { "ERR max number of clients", RENEW },
+    /* NOAUTH, said of a command with more than ten arguments. */
+    { "ERR Protocol error: unauthenticated", RENEW },
+    { "LOADING", REFUSED },
+    { "OOM", REFUSED },
+    { "NOPERM", REFUSED },
+    { "WRONGPASS", REFUSED },
+    { "NOREPLICAS", REFUSED },
+    { "MISCONF", REFUSED },
+    { "BUSY", REFUSED },
+    { "EXECABORT", REFUSED },
+    { "DENIED", REFUSED },
+    { "MOVED", CLUSTER },
+    { "ASK", CLUSTER },
+    { "CLUSTERDOWN", CLUSTER },
+    { "TRYAGAIN", CLUSTER },
+    { "ERR The user executing the script", HALF },
+    { "ERR ACL failure in script:", HALF },
     /* clang-format on */
 };
 
@@ -56,6 +68,29 @@ void drs_route_free(drs_trip_t *trip)
     for (i = 0; i < trip->n; i++) {
         if (trip->replies[i] != NULL) freeReplyObject(trip->replies[i]);
         trip->replies[i] = NULL;
+    }
+}
+
+static void explain_refusal(const drs_route_t *route, const drs_redis_t *redis,
+                            const refusal_t *refusal, const redisReply *reply,
+                            drs_why_t *why)
+{
+    const char *name = route->conf->server.url->name;
+
+    if (refusal->meaning == CLUSTER) {
+        drs_redis_explain(why,
+                          "%s refused: %s, it is part of a Redis Cluster; "
+                          "that takes cluster://, which is not built yet",
+                          name, refusal->word);
+    }
+    else if (refusal->meaning == HALF) {
+        drs_redis_explain(why,
+                          "%s denied a command of a script to its user; "
+                          "docs/redis-layout.md tells what it needs",
+                          name);
+    }
+    else {
+        drs_redis_quote(redis, reply, why);
     }
 }
 
@@ -95,8 +130,8 @@ static int may_repeat(const drs_trip_t *trip, drs_fate_t fate,
 {
     if (fate == DRS_FATE_UNSENT) return 1;
     if (fate == DRS_FATE_CLOSED) return !trip->writes;
-    return fate == DRS_FATE_DONE && refusal != NULL && refusal->renew &&
-           !ran_nevertheless(trip);
+    return fate == DRS_FATE_DONE && refusal != NULL &&
+           refusal->meaning == RENEW && !ran_nevertheless(trip);
 }
 
 /* What a round trip that failed tells the caller. */
@@ -109,14 +144,35 @@ static apr_status_t judge_fate(const drs_trip_t *trip, drs_fate_t fate)
 
 /*
  * An answer that is not fit, too long for us for one, comes from a server
- * that answers: no session can make it one that is not asked any more.
+ * that answers: no session can make it one that is not asked any more. The
+ * end of a connection that had served is often that of many at once, by a
+ * CLIENT KILL or a failover: it must not count for as many failures.
  */
-static drs_verdict_t judge_connection(drs_fate_t fate, const refusal_t *refusal)
+static drs_verdict_t judge_connection(const drs_redis_t *redis, drs_fate_t fate,
+                                      const refusal_t *refusal)
 {
     if (fate == DRS_FATE_GARBLED) return DRS_VERDICT_STALE;
+    if (fate == DRS_FATE_CLOSED && drs_redis_has_served(redis)) {
+        return DRS_VERDICT_LOST;
+    }
     if (fate != DRS_FATE_DONE) return DRS_VERDICT_DEAD;
-    return refusal != NULL && refusal->renew ? DRS_VERDICT_STALE
-                                             : DRS_VERDICT_GOOD;
+    return refusal != NULL && refusal->meaning == RENEW ? DRS_VERDICT_STALE
+                                                        : DRS_VERDICT_GOOD;
+}
+
+/* What was found, to be heard above too. */
+static apr_status_t tell(const drs_route_t *route, apr_status_t rv,
+                         int recovered, const drs_why_t *why)
+{
+    const drs_route_conf_t *conf = route->conf;
+
+    if (conf->on_trip != NULL) conf->on_trip(conf->baton, rv, recovered, why);
+    return rv;
+}
+
+void *drs_route_baton(const drs_route_t *route)
+{
+    return route->conf->baton;
 }
 
 apr_status_t drs_route_call(drs_route_t *route, drs_trip_t *trip,
@@ -129,6 +185,7 @@ apr_status_t drs_route_call(drs_route_t *route, drs_trip_t *trip,
     drs_redis_t *redis = NULL;
     drs_fate_t fate;
     int tries = 0;
+    int recovered;
     apr_status_t rv;
 
     rv = drs_pool_borrow(route->pool, trip->deadline, &redis, why);
@@ -144,16 +201,18 @@ apr_status_t drs_route_call(drs_route_t *route, drs_trip_t *trip,
         why->text[0] = '\0';
         rv = drs_pool_renew(route->pool, redis, trip->deadline, why);
     }
-    if (rv != APR_SUCCESS) return rv;
+    if (rv != APR_SUCCESS) return tell(route, rv, 0, why);
 
     if (fate != DRS_FATE_DONE) {
         rv = judge_fate(trip, fate);
     }
     else if (refusal != NULL) {
-        drs_redis_quote(redis, reply, why);
-        rv = ran_nevertheless(trip) ? DRS_EUNSURE : DRS_EDOWN;
+        explain_refusal(route, redis, refusal, reply, why);
+        rv = refusal->meaning == HALF || ran_nevertheless(trip) ? DRS_EUNSURE
+                                                                : DRS_EDOWN;
         drs_route_free(trip);
     }
-    drs_pool_return(route->pool, redis, judge_connection(fate, refusal));
-    return rv;
+    recovered = drs_pool_return(route->pool, redis,
+                                judge_connection(redis, fate, refusal));
+    return tell(route, rv, recovered, why);
 }

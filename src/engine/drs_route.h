@@ -14,10 +14,24 @@
 #include "drs_pool.h"
 #include "drs_redis.h"
 
+/**
+ * Hear what became of a round trip; called in the thread that made it.
+ *
+ * @param baton     of drs_route_conf_t
+ * @param rv        as drs_route_call() returns it
+ * @param recovered 1 = the first answer after a time in which the server was
+ *                  not asked
+ * @param why       the reason of a failure
+ */
+typedef void drs_route_tell_t(void *baton, apr_status_t rv, int recovered,
+                              const drs_why_t *why);
+
 /** What a route is made of. */
 typedef struct drs_route_conf_t {
     drs_server_t server;
     drs_pool_conf_t pool;
+    drs_route_tell_t *on_trip; /* hears of each trip; NULL = nobody does */
+    void *baton;               /* its first argument */
 } drs_route_conf_t;
 
 /** One round trip: what to ask, until when, and the answer. */
@@ -41,6 +55,14 @@ typedef struct drs_route_t drs_route_t;
  * @return the route
  */
 drs_route_t *drs_route_create(const drs_route_conf_t *conf, apr_pool_t *p);
+
+/**
+ * Tell who hears of the trips.
+ *
+ * @param route any thread's
+ * @return the baton of its drs_route_conf_t
+ */
+void *drs_route_baton(const drs_route_t *route);
 
 /**
  * Make a round trip. It is repeated at most once, on a new connection,

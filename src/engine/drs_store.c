@@ -40,7 +40,7 @@ static apr_status_t refuse(drs_store_t *store, const redisReply *reply)
 {
     if (reply->type == REDIS_REPLY_ERROR) {
         drs_redis_explain(&store->why, "Redis refused: %.*s",
-                          (int)strcspn(reply->str, "'\"`:"), reply->str);
+                          drs_redis_shown(reply), reply->str);
     }
     else {
         drs_redis_explain(&store->why,

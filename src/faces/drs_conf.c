@@ -139,8 +139,8 @@ static apr_interval_time_t or_else(apr_interval_time_t set,
     return set == DRS_UNSET ? otherwise : set;
 }
 
-const drs_route_conf_t *drs_conf_route(const drs_conf_server_t *conf,
-                                       int threads, apr_pool_t *p)
+drs_route_conf_t *drs_conf_route(const drs_conf_server_t *conf, int threads,
+                                 apr_pool_t *p)
 {
     drs_route_conf_t *route = apr_pcalloc(p, sizeof(*route));
     const char *why;

@@ -138,8 +138,8 @@ void drs_conf_fill_dir(const drs_conf_t *conf, drs_conf_t *out);
  * @param p         owns the result
  * @return for drs_route_create()
  */
-const drs_route_conf_t *drs_conf_route(const drs_conf_server_t *conf,
-                                       int threads, apr_pool_t *p);
+drs_route_conf_t *drs_conf_route(const drs_conf_server_t *conf, int threads,
+                                 apr_pool_t *p);
 
 /**
  * Tell the terms of a session from settings.

@@ -13,6 +13,7 @@
 #include <http_log.h>
 
 #include "drs_codec.h"
+#include "drs_outage.h"
 
 APLOG_USE_MODULE(drsession);
 
@@ -138,9 +139,10 @@ const char *drs_expr_parse_require(cmd_parms *cmd, const char *line,
     return NULL;
 }
 
-static authz_status fail_require(request_rec *r, const char *why)
+static authz_status fail_require(request_rec *r, apr_status_t rv,
+                                 const char *why)
 {
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+    ap_log_rerror(APLOG_MARK, drs_outage_level(r, rv), 0, r,
                   "%s: Require drsession has no "
                   "answer: %s",
                   r->uri, why);
@@ -182,7 +184,7 @@ authz_status drs_expr_require(request_rec *r, const void *parsed)
     drs_place_t place;
     apr_status_t rv;
 
-    if (why != NULL) return fail_require(r, why);
+    if (why != NULL) return fail_require(r, APR_EGENERAL, why);
 
     field = ap_getword_conf(r->pool, &words);
     rv = require->open(r, &place);
@@ -194,7 +196,7 @@ authz_status drs_expr_require(request_rec *r, const void *parsed)
     }
     if (rv == APR_NOTFOUND) return deny(r);
     if (rv != APR_SUCCESS) {
-        return fail_require(r, explain(&place, rv, field, r->pool));
+        return fail_require(r, rv, explain(&place, rv, field, r->pool));
     }
     /* An expression that comes to nothing is a value that nobody has. */
     if (!require->has_values || is_match(texts, words, r->pool)) {
@@ -212,7 +214,7 @@ char *drs_expr_map(request_rec *r, const char *field, drs_open_t *open)
     if (rv == APR_SUCCESS) rv = drs_lookup_text(&place, field, &text);
     if (rv == APR_SUCCESS) return apr_pstrdup(r->pool, text);
     if (rv != APR_NOTFOUND) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+        ap_log_rerror(APLOG_MARK, drs_outage_level(r, rv), 0, r,
                       "%s: RewriteMap "
                       "int:" DRS_EXPR_MAP " has no answer: %s",
                       r->uri, explain(&place, rv, field, r->pool));

@@ -17,6 +17,7 @@
 
 #include "drs_batch.h"
 #include "drs_ops.h"
+#include "drs_outage.h"
 
 APLOG_USE_MODULE(drsession);
 
@@ -155,7 +156,7 @@ static int apply(request_rec *r, const watch_t *watch)
                            ops->nelts);
     }
     if (rv == APR_SUCCESS) return OK;
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+    ap_log_rerror(APLOG_MARK, drs_outage_level(r, rv), 0, r,
                   "%s: the response header "
                   "DRSession failed: %s",
                   r->uri,

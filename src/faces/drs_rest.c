@@ -18,6 +18,7 @@
 #include <http_protocol.h>
 
 #include "drs_codec.h"
+#include "drs_outage.h"
 
 APLOG_USE_MODULE(drsession);
 
@@ -82,10 +83,6 @@ static int complain(const rest_t *rest, int status, const char *word,
         APR_SUCCESS) {
         quoted = "\"\"";
     }
-    if (status >= 500) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "%s %s: %s", r->method,
-                      r->uri, detail);
-    }
     return answer(rest, status,
                   apr_psprintf(r->pool, "{\"error\": \"%s\", \"detail\": %s}",
                                word, quoted));
@@ -100,6 +97,12 @@ static int refuse_query(const rest_t *rest)
 {
     return complain(rest, HTTP_BAD_REQUEST, "value",
                     "this query is not known for this method and path");
+}
+
+static void log_failure(request_rec *r, apr_status_t rv, const char *detail)
+{
+    ap_log_rerror(APLOG_MARK, drs_outage_level(r, rv), 0, r, "%s %s: %s",
+                  r->method, r->uri, detail);
 }
 
 /* Tell a failed call. */
@@ -119,6 +122,7 @@ static int fail(const rest_t *rest, apr_status_t rv)
         detail = rest->field != NULL ? "no such field" : "no session";
     }
     if (rv == APR_EEXIST) detail = "the field is there already";
+    if (status >= 500) log_failure(rest->r, rv, detail);
     return complain(rest, status, word, detail);
 }
 
@@ -543,6 +547,7 @@ int drs_rest_handle(request_rec *r, const drs_conf_t *conf,
     if (r->args != NULL) rest.args = r->args;
     if (session == NULL) return forbid(&rest, "DRSession is Off here");
     if (base == NULL) {
+        log_failure(r, APR_EGENERAL, "SetHandler stands in no <Location>");
         return complain(&rest, HTTP_INTERNAL_SERVER_ERROR, "value",
                         "SetHandler drsession has to stand in a <Location>");
     }

@@ -153,6 +153,9 @@ static void a_quoted_error_stops_before_what_was_sent(void **state)
         "-ERR unknown command 'secret'\r\n", "-ERR bad \"secret\"\r\n",
         "-ERR unknown command `secret`, with args\r\n",
         "-ERR Error running script: secret\r\n",
+        "-ERR can't do 'secret'\r\n", "-ERR no key '_secret's name\r\n",
+        "-ERR no permissions to run the 'x' command 'secret'\r\n",
+        "-ERR 'secret'\r\n",
         /* clang-format on */
     };
     rig_t *rig = *state;
@@ -170,6 +173,33 @@ static void a_quoted_error_stops_before_what_was_sent(void **state)
     }
 }
 
+/* What Redis says of itself is shown, quotes and all. */
+static void a_quoted_error_says_what_is_redis_own(void **state)
+{
+    static const char *const errors[][2] = {
+        { "-NOPERM this user has no permissions to run the 'hset' command\r\n",
+          "no permissions to run the 'hset' command" },
+        { "-NOPERM User drs has no permissions to run the 'a|b' command\r\n",
+          "no permissions to run the 'a|b' command" },
+        { "-READONLY You can't write against a read only replica.\r\n",
+          "READONLY You can't write against a read only replica." },
+        { "-ERR Protocol error: unauthenticated multibulk length\r\n",
+          "ERR Protocol error: unauthenticated multibulk length" },
+    };
+    rig_t *rig = *state;
+    size_t i;
+
+    for (i = 0; i < COUNT(errors); i++) {
+        fake_forget(rig->fake);
+        PLAY(rig->fake, { .bytes = errors[i][0] });
+        drs_redis_close(rig->redis);
+        rig_open(rig);
+        assert_int_equal(rig_ask(rig, 1, LONG), DRS_FATE_DONE);
+        drs_redis_quote(rig->redis, rig->replies[0], &rig->why);
+        assert_non_null(strstr(rig->why.text, errors[i][1]));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +214,7 @@ int main(void)
         TCP(a_pool_that_goes_closes_its_connection),
         TCP(a_line_about_a_failure_is_one_line),
         TCP(a_quoted_error_stops_before_what_was_sent),
+        TCP(a_quoted_error_says_what_is_redis_own),
     };
     int failed;
 

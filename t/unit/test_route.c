@@ -161,6 +161,7 @@ what_redis_did_not_execute_is_asked_on_a_new_connection(void **state)
         "-MASTERDOWN Link with MASTER is down\r\n",
         "-ERR max number of clients reached\r\n",
         "-ERR max number of clients + cluster connections reached\r\n",
+        "-ERR Protocol error: unauthenticated multibulk length\r\n",
     };
     size_t i;
 
@@ -194,6 +195,7 @@ static void what_redis_refuses_is_down_and_asked_once(void **state)
         "-CLUSTERDOWN The cluster is down\r\n",
         "-TRYAGAIN Multiple keys request\r\n",
         "-EXECABORT Transaction discarded\r\n", "-OOM\r\n",
+        "-DENIED Redis is running in protected mode\r\n",
         /* clang-format on */
     };
     size_t i;
@@ -202,6 +204,26 @@ static void what_redis_refuses_is_down_and_asked_once(void **state)
         const row_t rows[] = {
             { { .bytes = words[i] }, READ, 1, DRS_EDOWN, 1, 1, 0 },
             { { .bytes = words[i] }, WRITE, 1, DRS_EDOWN, 1, 1, 0 },
+        };
+
+        check_rows(state, rows, COUNT(rows));
+    }
+}
+
+/* It may have done half of its work before that. */
+static void a_script_denied_a_command_is_unsure(void **state)
+{
+    static const char *const words[] = {
+        "-ERR The user executing the script can't run this command or "
+        "subcommand script: 5f, on @user_script:12.\r\n",
+        "-ERR ACL failure in script: User drs has no permissions to run "
+        "the 'pexpire' command script: 5f, on @user_script:12.\r\n",
+    };
+    size_t i;
+
+    for (i = 0; i < COUNT(words); i++) {
+        const row_t rows[] = {
+            { { .bytes = words[i] }, WRITE, 1, DRS_EUNSURE, 1, 1, 0 },
         };
 
         check_rows(state, rows, COUNT(rows));
@@ -322,6 +344,85 @@ static void a_refused_command_of_a_transaction_is_down(void **state)
     assert_int_equal(fake_connections(rig->fake, 1), 1);
 }
 
+/* What a route tells upwards: the last outcome, and how many there were. */
+typedef struct told_t {
+    apr_status_t rv;
+    int recovered;
+    int unasked;
+    int times;
+    char text[200];
+} told_t;
+
+static void hear(void *baton, apr_status_t rv, int recovered,
+                 const drs_why_t *why)
+{
+    told_t *told = baton;
+
+    told->rv = rv;
+    told->recovered = recovered;
+    told->unasked = why->unasked;
+    told->times++;
+    apr_cpystrn(told->text, why->text, sizeof(told->text));
+}
+
+static void each_outcome_is_told_once(void **state)
+{
+    rig_t *rig = *state;
+    drs_route_t *route = drs_route_create(&rig->conf, rig->p);
+    told_t told = { APR_EGENERAL, 0, 0, 0, "" };
+    drs_trip_t trip;
+    int i;
+
+    rig->conf.on_trip = hear;
+    rig->conf.baton = &told;
+    PLAY(rig->fake, { .end = FAKE_CLOSE });
+    PLAY(rig->fake, { .bytes = OWN });
+    assert_int_equal(travel(rig, route, READ, 1, LONG, &trip), APR_SUCCESS);
+    drs_route_free(&trip);
+    assert_int_equal(told.rv, APR_SUCCESS);
+    assert_int_equal(told.times, 1);
+
+    fake_die(rig->fake);
+    for (i = 0; i < 4; i++) {
+        assert_int_equal(travel(rig, route, WRITE, 1, LONG, &trip), DRS_EDOWN);
+        assert_int_equal(told.rv, DRS_EDOWN);
+        assert_string_equal(told.text, rig->why.text);
+        assert_int_equal(told.unasked, i == 3);
+    }
+    fake_rise(rig->fake);
+    PLAY(rig->fake, { .bytes = OWN });
+    fake_sleep(260);
+    for (i = 0; i < 2; i++) {
+        assert_int_equal(told.recovered, 0);
+        assert_int_equal(travel(rig, route, READ, 1, LONG, &trip), APR_SUCCESS);
+        drs_route_free(&trip);
+        assert_int_equal(told.recovered, i == 0);
+        told.recovered = 0;
+    }
+    assert_int_equal(told.times, 7);
+}
+
+/* Who is no client of clusters says what would be one. */
+static void a_member_of_a_cluster_is_named_as_such(void **state)
+{
+    static const char *const words[] = { "-MOVED 1 127.0.0.1:1\r\n",
+                                         "-ASK 1 127.0.0.1:1\r\n",
+                                         "-CLUSTERDOWN x\r\n",
+                                         "-TRYAGAIN x\r\n" };
+    rig_t *rig = *state;
+    drs_trip_t trip;
+    size_t i;
+
+    for (i = 0; i < COUNT(words); i++) {
+        drs_route_t *route = drs_route_create(&rig->conf, rig->p);
+
+        fake_forget(rig->fake);
+        PLAY(rig->fake, { .bytes = words[i] });
+        assert_int_equal(travel(rig, route, WRITE, 1, LONG, &trip), DRS_EDOWN);
+        assert_non_null(strstr(rig->why.text, "cluster://"));
+    }
+}
+
 static void three_silences_open_the_breaker(void **state)
 {
     rig_t *rig = *state;
@@ -372,6 +473,24 @@ static void a_server_that_answers_nonsense_or_no_is_asked_on(void **state)
             assert_int_equal(rv, i < 3 ? DRS_EREPLY : DRS_EDOWN);
             assert_null(strstr(rig->why.text, "not asked"));
         }
+    }
+}
+
+/* The first of three failures to connect is the first. */
+static void the_end_of_a_connection_that_served_is_no_failure(void **state)
+{
+    rig_t *rig = *state;
+    drs_route_t *route = drs_route_create(&rig->conf, rig->p);
+    drs_trip_t trip;
+    int i;
+
+    PLAY(rig->fake, { .bytes = OWN }, { .end = FAKE_CLOSE });
+    must_work(rig, route);
+    assert_int_equal(travel(rig, route, WRITE, 1, LONG, &trip), DRS_EUNSURE);
+    fake_die(rig->fake);
+    for (i = 0; i < 4; i++) {
+        assert_int_equal(travel(rig, route, WRITE, 1, LONG, &trip), DRS_EDOWN);
+        assert_int_equal(rig->why.unasked, i == 3);
     }
 }
 
@@ -461,6 +580,7 @@ int main(void)
         TCP(a_read_is_not_repeated_when_time_or_sense_is_lacking),
         TCP(what_redis_did_not_execute_is_asked_on_a_new_connection),
         TCP(what_redis_refuses_is_down_and_asked_once),
+        TCP(a_script_denied_a_command_is_unsure),
         TCP(any_other_error_is_an_answer),
         TCP(who_is_turned_away_twice_is_down),
         TCP(an_unasked_refusal_is_no_execution),
@@ -469,6 +589,9 @@ int main(void)
         TCP(a_refused_multi_that_others_survived_is_unsure),
         TCP(a_refused_command_of_a_transaction_is_down),
         TCP(three_silences_open_the_breaker),
+        TCP(the_end_of_a_connection_that_served_is_no_failure),
+        TCP(each_outcome_is_told_once),
+        TCP(a_member_of_a_cluster_is_named_as_such),
         TCP(a_server_that_answers_nonsense_or_no_is_asked_on),
         TCP(nobody_gets_the_answer_of_another),
         UNIX(nobody_gets_the_answer_of_another),

@@ -50,8 +50,9 @@ sub url {
         . $self->port;
 }
 
-sub start {
-    my ($self) = @_;
+# With the arguments given, not waiting until it answers.
+sub launch {
+    my ($self, @more) = @_;
     my $program = program() // die 'neither redis-server nor valkey-server';
     $self->{pid} = DRS::Proc::spawn(
         log  => "$self->{dir}/redis.log",
@@ -59,7 +60,12 @@ sub start {
             '--protected-mode', 'no', '--unixsocket', $self->socket,
             '--unixsocketperm', '777', '--dir', $self->dir, '--save', '',
             '--appendonly', $self->{appendonly} ? 'yes' : 'no',
-            '--daemonize', 'no', @{ $self->{args} }]);
+            '--daemonize', 'no', @{ $self->{args} }, @more]);
+}
+
+sub start {
+    my ($self) = @_;
+    $self->launch;
     my $last = '';
     my $up = DRS::Proc::wait_until(15, sub {
         return 1 if eval { $self->cmd('PING') eq 'PONG' };
