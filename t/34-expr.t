@@ -118,7 +118,8 @@ sub body { $httpd->get($_[0], jar => $_[1])->{body} }
 subtest 'require' => sub {
     for my $row (['/any', 200, 200, 403], ['/role', 200, 403, 403],
         ['/team/page.txt?b', 200, 403, 403], ['/team/page.txt?c', 403, 403, 403],
-        ['/team/page.txt?3', 200, 403, 403], ['/not', 200, 403, 200],
+        ['/team/page.txt?3', 200, 403, 403], ['/team/page.txt', 403, 403, 403],
+        ['/team/page.txt?', 403, 403, 403], ['/not', 200, 403, 200],
         ['/basic', 200, 200, 401], ['/raw', 200, 403, 403]) {
         my ($path, @want) = @$row;
         $path .= '/page.txt' unless $path =~ /page/;

@@ -20,6 +20,7 @@ APLOG_USE_MODULE(drsession);
 typedef struct require_t {
     drs_open_t *open;
     const ap_expr_info_t *words;
+    int has_values; /* one of them has to be there, also if none is left */
 } require_t;
 
 /* Say why a lookup has no answer; never its value. */
@@ -126,6 +127,7 @@ const char *drs_expr_parse_require(cmd_parms *cmd, const char *line,
         return "Require drsession: a field is missing, and values after it "
                "if it is to have one of them";
     }
+    require->has_values = *words != '\0';
     require->open = open;
     require->words =
         ap_expr_parse_cmd(cmd, line, AP_EXPR_FLAG_STRING_RESULT, &why, NULL);
@@ -152,7 +154,6 @@ static int is_match(const apr_array_header_t *texts, const char *words,
     const char *value;
     int i;
 
-    if (*words == '\0') return 1;
     while (*words != '\0') {
         value = ap_getword_conf(p, &words);
         for (i = 0; i < texts->nelts; i++) {
@@ -190,7 +191,9 @@ authz_status drs_expr_require(request_rec *r, const void *parsed)
     if (rv != APR_SUCCESS) {
         return fail_require(r, explain(&place, rv, field, r->pool));
     }
-    return is_match(texts, words, r->pool) ? AUTHZ_GRANTED : deny(r);
+    return !require->has_values || is_match(texts, words, r->pool)
+               ? AUTHZ_GRANTED
+               : deny(r);
 }
 
 char *drs_expr_map(request_rec *r, const char *field, drs_open_t *open)
