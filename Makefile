@@ -4,6 +4,7 @@
 #   SAN=1     address and undefined sanitizers, in a build folder of their own
 #   SHORT=1   of the tests the units and the module only
 #   ACL=1     the tests run as the least Redis user of docs/redis-layout.md
+#   TRACE=1   httpd logs all it can, and no id or password may be in a log
 #   VALGRIND=1  the tests run httpd and the units under valgrind
 all:
 
@@ -95,6 +96,7 @@ TEST_ENV = CMOCKA_MESSAGE_OUTPUT=TAP DRS_BUILD=$(CURDIR)/$(BUILD) \
 	$(if $(SAN),DRS_PRELOAD=$(ASAN) ASAN_OPTIONS=detect_leaks=0 \
 	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1) \
 	$(if $(ACL),DRS_ACL=1) \
+	$(if $(TRACE),DRS_TRACE=1) \
 	$(if $(VALGRIND),DRS_VALGRIND='$(VALGRIND_RUN)')
 TESTS = $(if $(SHORT),$(wildcard t/1*.t t/3*.t),$(wildcard t/*.t))
 
