@@ -465,7 +465,7 @@ sub a_key_goes_nowhere_else {
     is_deeply [grep { $env->{$_} =~ /\Q$id\E|redis/ } keys %$env], [],
         'does not learn key or url';
     is vars('/open/env')->{DRSESSION_KEY}, undef, 'nor do other programs';
-    ok index($httpd->error_log, $id) < 0, 'nor the error log';
+    ok index($httpd->quiet_log, $id) < 0, 'nor the error log';
 }
 
 sub read_only_and_late {

@@ -242,7 +242,15 @@ sub slurp {
 }
 
 sub error_log { return slurp("$_[0]{dir}/error.log") }
-sub output    { return slurp("$_[0]{dir}/httpd.out") }
+
+# Without what httpd's own modules tell at their trace levels.
+sub quiet_log {
+    my ($self) = @_;
+    return join "\n", grep { DRS::Secrets::counts($_) }
+        split /\n/, $self->error_log;
+}
+
+sub output { return slurp("$_[0]{dir}/httpd.out") }
 
 # Lines that should not be there, but for those the caller provoked. That all
 # workers are busy is a remark of httpd on a slow machine (AH00484, AH00485).

@@ -30,7 +30,8 @@ sub add_ids {
 # Of each httpd and Redis: a file that exists in the end.
 sub watch { push @logs, @_ if is_on() }
 
-sub is_ours {
+# Whether a line may not have one.
+sub counts {
     my ($line) = @_;
     return $line =~ /\[drs\w+:/ || $line !~ /\[\w+:trace[1-8]\]/;
 }
@@ -48,7 +49,7 @@ sub leaks {
     for my $log (@logs) {
         open my $in, '<:raw', $log or next;
         while (my $line = <$in>) {
-            next unless is_ours($line) && $line =~ /($any)/;
+            next unless counts($line) && $line =~ /($any)/;
             push @bad, "$log: " . $line =~ s/\Q$1\E/<SECRET>/gr;
         }
     }
