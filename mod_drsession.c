@@ -297,6 +297,7 @@ static const char *name_door(const drs_conf_t *conf)
 static int fix_up(request_rec *r)
 {
     binding_t *binding = first_binding(r);
+    drs_conf_t conf;
     apr_status_t rv;
 
     for (; binding != NULL; binding = binding->next) {
@@ -304,9 +305,13 @@ static int fix_up(request_rec *r)
     }
     drs_forward_clear(
         r, ap_get_module_config(r->per_dir_config, &drsession_module));
+    drs_conf_fill_dir(
+        ap_get_module_config(r->per_dir_config, &drsession_module), &conf);
+    if (conf.mode != DRS_MODE_OFF || conf.exports != NULL) {
+        drs_env_clear(r, &conf);
+    }
     if (open_binding(r, &binding) != APR_SUCCESS) return DECLINED;
 
-    drs_env_clear(r, &binding->conf);
     if (binding->lookups.failed != APR_SUCCESS && !binding->conf.pass) {
         return refuse(r, binding->lookups.failed);
     }
