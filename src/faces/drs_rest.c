@@ -71,20 +71,24 @@ static int answer(const rest_t *rest, int status, const char *json)
     return OK;
 }
 
-/* Write an error body; httpd's own error pages would hide the cause. */
+/*
+ * Write an error body; httpd's own error pages would hide the cause. Where
+ * Redis is and what it says is for the error log, not for the client.
+ */
 static int complain(const rest_t *rest, int status, const char *word,
                     const char *detail)
 {
     request_rec *r = rest->r;
     const char *quoted = "\"\"";
 
-    if (drs_codec_quote(detail, strlen(detail), &quoted, r->pool) !=
-        APR_SUCCESS) {
-        quoted = "\"\"";
-    }
     if (status >= 500) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "%s %s: %s", r->method,
                       r->uri, detail);
+        detail = "the error log of the server says why";
+    }
+    if (drs_codec_quote(detail, strlen(detail), &quoted, r->pool) !=
+        APR_SUCCESS) {
+        quoted = "\"\"";
     }
     return answer(rest, status,
                   apr_psprintf(r->pool, "{\"error\": \"%s\", \"detail\": %s}",
@@ -491,6 +495,14 @@ static int is_cross_site(request_rec *r)
     return origin != NULL && !is_own_origin(r, origin);
 }
 
+/* No page of another origin may load an answer as a script or a picture. */
+static void shut_out_strangers(request_rec *r)
+{
+    apr_table_setn(r->err_headers_out, "X-Content-Type-Options", "nosniff");
+    apr_table_setn(r->err_headers_out, "Cross-Origin-Resource-Policy",
+                   "same-origin");
+}
+
 /* Whether a section sets our handler; httpd keeps it as an expression. */
 static int sets_handler(request_rec *r, const core_dir_config *dir)
 {
@@ -540,6 +552,7 @@ int drs_rest_handle(request_rec *r, const drs_conf_t *conf,
     rest_t rest = { r, conf, session, NULL, "" };
     const char *base = find_base(r);
 
+    shut_out_strangers(r);
     if (r->args != NULL) rest.args = r->args;
     if (session == NULL) return forbid(&rest, "DRSession is Off here");
     if (base == NULL) {
