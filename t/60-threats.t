@@ -77,9 +77,10 @@ my $httpd = start_httpd(redis => $redis, modules => \@proxy, conf => $conf,
 # All that others sent to Redis meanwhile, as MONITOR tells it.
 sub watch {
     my ($work) = @_;
-    my $pid = DRS::Proc::spawn(log => "$scratch/monitor",
-        argv => ['redis-cli', '-s', $redis->socket, 'MONITOR']);
-    wait_until(10, sub { DRS::Httpd::slurp("$scratch/monitor") =~ /^OK/ });
+    my $pid = DRS::Proc::spawn(log => "$scratch/monitor", argv => [$^X, '-e',
+        'use IO::Socket::UNIX; $| = 1; my $s = IO::Socket::UNIX->new(shift);'
+        . 'print $s "MONITOR\r\n"; $s->flush; print while <$s>', $redis->socket]);
+    wait_until(10, sub { DRS::Httpd::slurp("$scratch/monitor") =~ /^\+OK/ });
     $work->();
     $redis->cmd('ECHO', 'the end');
     wait_until(10, sub { DRS::Httpd::slurp("$scratch/monitor") =~ /the end/ });
@@ -87,7 +88,7 @@ sub watch {
     my @lines = split /\n/, DRS::Httpd::slurp("$scratch/monitor");
     unlink "$scratch/monitor";
     return map { [map { s/\\x([0-9a-f]{2})/chr hex $1/ger } /"((?:[^"\\]|\\.)*)"/g] }
-        grep { /^\d+\.\d+ \[/ } @lines;
+        grep { s/^\+(?=\d+\.\d+ \[)// } @lines;
 }
 
 # The keys of one command.
