@@ -109,6 +109,12 @@ prove: $(MODULE) $(COMMAND) lua $(TESTMOD) $(UNITS) fuzzers $(BUILD)/canary
 	$(if $(VALGRIND),@$(TEST_ENV) prove -e '$(VALGRIND_RUN)' $(UNITS))
 	@$(TEST_ENV) prove --timer $(UNITS) $(TESTS)
 
+# What takes longer than a check should.
+security-long:
+	@$(MAKE) --no-print-directory BUILD=build-long \
+	    CFLAGS='-O2 -g -DEACH=20000' build-long/test_id
+	build-long/test_id
+
 # What is missing on this machine for make, make demo and make check.
 deps:
 	@sh conf/packages check
@@ -153,9 +159,9 @@ install-lua: lua
 	    install -m 644 $(LUA_MODULE) $(DESTDIR)$(LUA_DIR)/)
 
 clean:
-	rm -rf build build-san build-fuzz build-cov
+	rm -rf build build-long build-san build-fuzz build-cov
 
-.PHONY: all lua check prove demo demo-stop bench run-bench install install-lua deps fresh clean
+.PHONY: all lua check prove security-long demo demo-stop bench run-bench install install-lua deps fresh clean
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

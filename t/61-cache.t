@@ -195,7 +195,7 @@ sub stays_with_its_user {
 my $reckless = $eager . "CacheStorePrivate On\n";
 
 for my $quick (qw(On Off)) {
-    subtest "the_cache_of_the_same_server_with_quick_handler_$quick" => sub {
+    subtest "the_cache_of_the_same_server, CacheQuickHandler $quick" => sub {
         my $httpd = start("CacheQuickHandler $quick\n$eager");
         $httpd->drs({ jar => $jar{$_} }, qq{set user "$_"})
             for grep { !defined $jar{$_}->id } qw(ann bob);
