@@ -4,6 +4,7 @@
 #   SAN=1     address and undefined sanitizers, in a build folder of their own
 #   SHORT=1   of the tests the units and the module only
 #   ACL=1     the tests run as the least Redis user of docs/redis-layout.md
+#   TRACE=1   httpd logs all it can, and no id or password may be in a log
 #   VALGRIND=1  the tests run httpd and the units under valgrind
 all:
 
@@ -99,6 +100,7 @@ TEST_ENV = CMOCKA_MESSAGE_OUTPUT=TAP DRS_BUILD=$(CURDIR)/$(BUILD) \
 	$(if $(SAN),DRS_PRELOAD=$(ASAN) ASAN_OPTIONS=detect_leaks=0 \
 	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1) \
 	$(if $(ACL),DRS_ACL=1) \
+	$(if $(TRACE),DRS_TRACE=1) \
 	$(if $(VALGRIND),DRS_VALGRIND='$(VALGRIND_RUN)')
 TESTS = $(if $(SHORT),$(wildcard t/1*.t t/3*.t),$(wildcard t/*.t))
 
@@ -110,6 +112,12 @@ check:
 prove: $(MODULE) $(COMMAND) lua $(TESTMOD) $(UNITS) fuzzers $(BUILD)/canary
 	$(if $(VALGRIND),@$(TEST_ENV) prove -e '$(VALGRIND_RUN)' $(UNITS))
 	@$(TEST_ENV) prove --timer $(UNITS) $(TESTS)
+
+# What takes longer than a check should.
+security-long:
+	@$(MAKE) --no-print-directory BUILD=build-long \
+	    CFLAGS='-O2 -g -DEACH=20000' build-long/test_id
+	build-long/test_id
 
 # What is missing on this machine for make, make demo and make check.
 deps:
@@ -156,9 +164,9 @@ install-lua: lua
 	    install -m 644 $(LUA_MODULE) $(DESTDIR)$(LUA_DIR)/)
 
 clean:
-	rm -rf build build-san build-fuzz build-cov
+	rm -rf build build-long build-san build-fuzz build-cov
 
-.PHONY: all lua check prove demo demo-stop bench run-bench install install-lua deps fresh clean
+.PHONY: all lua check prove security-long demo demo-stop bench run-bench install install-lua deps fresh clean
 .SECONDARY:
 
 -include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)

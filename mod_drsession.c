@@ -48,19 +48,15 @@
 
 APLOG_USE_MODULE(drsession);
 
-static const char cache_filter[] = "DRSESSION_CACHE";
-
 /* A session of one initial request, and the terms of the location at hand. */
 typedef struct binding_t {
     drs_session_t *session;
-    request_rec *r;             /* whose response it is: no subrequest */
-    const request_rec *guarded; /* the request that has our filter */
-    drs_conf_t conf;            /* filled in */
+    request_rec *r;  /* whose response it is: no subrequest */
+    drs_conf_t conf; /* filled in */
     drs_terms_t terms;
     drs_env_memory_t memory;
     drs_lookup_memory_t lookups;
-    int used;      /* the response depends on the session */
-    int announced; /* it carries our Set-Cookie */
+    drs_guard_t guard;
     struct binding_t *next;
 } binding_t;
 
@@ -86,37 +82,12 @@ static binding_t *first_binding(request_rec *r)
                                 &drsession_module);
 }
 
-/*
- * Once more when the headers are about to be judged by caches: by then the
- * application has said what it wanted to say of them.
- */
-static apr_status_t guard_caches(ap_filter_t *f, apr_bucket_brigade *bb)
-{
-    binding_t *binding = first_binding(f->r);
-
-    for (; binding != NULL; binding = binding->next) {
-        if (binding->used) drs_reply_protect(f->r, binding->announced);
-    }
-    ap_remove_output_filter(f);
-    return ap_pass_brigade(f->next, bb);
-}
-
-static void guard(binding_t *binding)
-{
-    request_rec *r = binding->r;
-
-    drs_reply_protect(r, binding->announced);
-    if (binding->guarded == r) return;
-    binding->guarded = r;
-    ap_add_output_filter(cache_filter, NULL, r, r->connection);
-}
-
 static void on_used(void *baton)
 {
     binding_t *binding = baton;
 
-    binding->used = 1;
-    guard(binding);
+    binding->guard.used = 1;
+    drs_reply_guard(binding->r, &binding->guard);
 }
 
 static int on_can_send(void *baton)
@@ -136,8 +107,9 @@ static void on_announce(void *baton, const char *id)
     drs_reply_cookie(
         r, cookie->name,
         drs_cookie_write(cookie, id, https, find_initial(r)->pool));
-    binding->announced = 1;
-    guard(binding);
+    binding->guard.used = 1;
+    binding->guard.announced = 1;
+    drs_reply_guard(binding->r, &binding->guard);
 }
 
 static drs_conf_server_t *server_conf(const request_rec *r)
@@ -325,14 +297,19 @@ static const char *name_door(const drs_conf_t *conf)
 static int fix_up(request_rec *r)
 {
     binding_t *binding = NULL;
+    drs_conf_t conf;
     apr_status_t rv;
 
     drs_child_clear(r);
     drs_forward_clear(
         r, ap_get_module_config(r->per_dir_config, &drsession_module));
+    drs_conf_fill_dir(
+        ap_get_module_config(r->per_dir_config, &drsession_module), &conf);
+    if (conf.mode != DRS_MODE_OFF || conf.exports != NULL) {
+        drs_env_clear(r, &conf);
+    }
     if (open_binding(r, &binding) != APR_SUCCESS) return DECLINED;
 
-    drs_env_clear(r, &binding->conf);
     if (binding->lookups.failed != APR_SUCCESS && !binding->conf.pass) {
         return refuse(r, binding->lookups.failed);
     }
@@ -374,29 +351,28 @@ static int settle(request_rec *r)
     return DECLINED;
 }
 
-/* A redirect or an error document has filters of its own. */
+/* A redirect, an error document or a part of a page has its own filters. */
+static void guard_all(request_rec *r)
+{
+    binding_t *binding = first_binding(r);
+
+    for (; binding != NULL; binding = binding->next) {
+        if (r->main == NULL) binding->r = r;
+        drs_reply_guard(r, &binding->guard);
+    }
+}
+
 static void insert_guard(request_rec *r)
 {
-    binding_t *binding = r->main == NULL ? first_binding(r) : NULL;
-
     drs_header_watch(r, open_session);
-    for (; binding != NULL; binding = binding->next) {
-        binding->r = r;
-        if (binding->used) guard(binding);
-    }
+    guard_all(r);
 }
 
 /* httpd has thrown away the filters and headers of the failed response. */
 static void insert_error_guard(request_rec *r)
 {
-    binding_t *binding = r->main == NULL ? first_binding(r) : NULL;
-
     drs_header_watch_error(r, open_session);
-    for (; binding != NULL; binding = binding->next) {
-        binding->guarded = NULL;
-        binding->r = r;
-        if (binding->used) guard(binding);
-    }
+    guard_all(r);
 }
 
 static int handle(request_rec *r)
@@ -573,8 +549,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_insert_error_filter(insert_error_guard, NULL, NULL, APR_HOOK_LAST);
     ap_hook_child_init(start_child, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_config(check_conf, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_register_output_filter(cache_filter, guard_caches, NULL,
-                              AP_FTYPE_CONTENT_SET);
+    drs_reply_register();
     drs_header_register();
     ap_register_provider(p, DRS_API_GROUP, DRS_API_NAME, DRS_API_VERSION, &api);
     drs_turn_register(p);

@@ -489,7 +489,7 @@ sub a_key_goes_nowhere_else {
         or diag explain \@parts;
     is_deeply [sort map { /^([^=]+)/ } @{ $parts[2] }],
         [qw(SHOP_KEY SHOP_URL)], 'under its own names';
-    ok index($httpd->error_log, $id) < 0, 'nor the error log';
+    ok index($httpd->quiet_log, $id) < 0, 'nor the error log';
 }
 
 sub read_only_and_late {

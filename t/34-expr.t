@@ -192,7 +192,7 @@ subtest 'logs' => sub {
         'the same name on every request, nothing read for the log';
     like $log, qr{^/page\.txt 200 \[-\] \[-\] \[-\]$}m, 'none without session';
     my @ids = map { $_->id } $ann, $ben;
-    unlike $log . $httpd->error_log, qr/$_/, 'no id in any log' for @ids;
+    unlike $log . $httpd->quiet_log, qr/$_/, 'no id in any log' for @ids;
     $httpd->drs({ jar => $ann }, 'set v "a\u0022b\\\\"');
     like $httpd->error_log, qr/authz_core.*\[[0-9a-f]{16}\]/,
         'the error log has the item, too';

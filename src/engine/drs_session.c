@@ -351,6 +351,22 @@ static apr_status_t make_pairs(drs_session_t *session,
     return rv;
 }
 
+/*
+ * What no session can hold is not sent: Redis serves everybody, and would be
+ * busy with a list of many thousand names only to refuse it.
+ */
+static apr_status_t check_number(drs_session_t *session, int sets,
+                                 int deletions)
+{
+    if (sets <= session->terms->fields_max && deletions <= DRS_FIELDS_MAX) {
+        return APR_SUCCESS;
+    }
+    session->store.over = 1;
+    return drs_life_fail(session, DRS_EVALUE,
+                         "more fields at once than a session may have "
+                         "(DRSessionLimit)");
+}
+
 apr_status_t drs_session_update(drs_session_t *session,
                                 const char *const *fields,
                                 const char *const *json, const apr_size_t *lens,
@@ -368,6 +384,7 @@ apr_status_t drs_session_update(drs_session_t *session,
     pairs = apr_palloc(scratch, (apr_size_t)n * sizeof(*pairs));
     write.pairs = pairs;
     rv = make_pairs(session, fields, json, lens, n, pairs, &sets, scratch);
+    if (rv == APR_SUCCESS) rv = check_number(session, sets, n - sets);
     if (rv == APR_SUCCESS && (sets > 0 || session->id != NULL)) {
         rv = write_through(session, &write, scratch);
     }

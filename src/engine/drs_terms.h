@@ -10,6 +10,9 @@
 
 #include "mod_drsession.h"
 
+/* Twice as many elements come back, and 4096 is the reader's most. */
+#define DRS_FIELDS_MAX 2048
+
 /** The terms of a session, as the configuration has them for a request. */
 typedef struct drs_terms_t {
     const char *prefix; /* of the Redis key */
@@ -18,7 +21,7 @@ typedef struct drs_terms_t {
     apr_interval_time_t lifetime; /* us since birth; 0 = without end */
     apr_interval_time_t command;  /* us one call may take */
     apr_size_t value_max;         /* bytes */
-    int fields_max;
+    int fields_max; /* at most DRS_FIELDS_MAX */
     int strict; /* 0 = a client may choose its id */
     int readonly;
     int touch; /* reads refresh the expiry */

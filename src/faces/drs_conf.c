@@ -414,8 +414,7 @@ static const char *set_limit(cmd_parms *cmd, void *dir, const char *word)
         return drs_words_size(cmd, value, &conf->value_max);
     }
     if ((value = drs_words_value(word, "fields")) != NULL) {
-        /* Twice as many elements come back, and 4096 is the reader's most. */
-        why = drs_words_number(cmd, value, 1, 2048, &n);
+        why = drs_words_number(cmd, value, 1, DRS_FIELDS_MAX, &n);
         if (why == NULL) conf->fields_max = (int)n;
         return why;
     }

@@ -198,11 +198,9 @@ authz_status drs_expr_require(request_rec *r, const void *parsed)
     if (rv != APR_SUCCESS) {
         return fail_require(r, rv, explain(&place, rv, field, r->pool));
     }
-    /* An expression that comes to nothing is a value that nobody has. */
-    if (!require->has_values || is_match(texts, words, r->pool)) {
-        return AUTHZ_GRANTED;
-    }
-    return deny(r);
+    return !require->has_values || is_match(texts, words, r->pool)
+               ? AUTHZ_GRANTED
+               : deny(r);
 }
 
 char *drs_expr_map(request_rec *r, const char *field, drs_open_t *open)

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Headers of the response, so that no cache shows one user's page to
- * another and no response carries two cookies of ours.
+ * another and no response carries two cookies of ours. The application may
+ * speak of caching until its headers leave, so filters have the last word:
+ *
+ *     a part of a page   part -> mod_cache's for parts
+ *     the page           page -> mod_headers -> last -> mod_cache's
  */
 #include "drs_reply.h"
 
@@ -9,6 +13,11 @@
 
 #include <apr_strings.h>
 #include <http_protocol.h>
+#include <util_filter.h>
+
+static const char page_filter[] = "DRSESSION_CACHE";
+static const char last_filter[] = "DRSESSION_CACHE_LAST";
+static const char part_filter[] = "DRSESSION_CACHE_PART";
 
 static int has_token(const char *list, const char *token)
 {
@@ -50,7 +59,7 @@ static const char *make_cache_control(const char *given, int announced,
  * Keep shared caches from showing one user's page to another. What CGI
  * programs say stands in err_headers_out, what others say in headers_out.
  */
-void drs_reply_protect(request_rec *r, int announced)
+static void protect(request_rec *r, int announced)
 {
     const char *vary = apr_table_get(r->headers_out, "Vary");
     const char *out = apr_table_get(r->headers_out, "Cache-Control");
@@ -65,6 +74,50 @@ void drs_reply_protect(request_rec *r, int announced)
     apr_table_unset(r->err_headers_out, "Cache-Control");
     apr_table_setn(r->headers_out, "Cache-Control",
                    make_cache_control(given, announced, r->pool));
+}
+
+static apr_status_t step_aside(ap_filter_t *f, apr_bucket_brigade *bb)
+{
+    const drs_guard_t *guard = f->ctx;
+
+    if (guard->used) protect(f->r, guard->announced);
+    ap_remove_output_filter(f);
+    return ap_pass_brigade(f->next, bb);
+}
+
+/* Filters of one kind stand as they came: to be last is to come again. */
+static apr_status_t go_last(ap_filter_t *f, apr_bucket_brigade *bb)
+{
+    ap_add_output_filter(last_filter, f->ctx, f->r, f->c);
+    return step_aside(f, bb);
+}
+
+void drs_reply_register(void)
+{
+    ap_register_output_filter(page_filter, go_last, NULL, AP_FTYPE_CONTENT_SET);
+    ap_register_output_filter(last_filter, step_aside, NULL,
+                              AP_FTYPE_CONTENT_SET);
+    ap_register_output_filter(part_filter, step_aside, NULL,
+                              AP_FTYPE_CONTENT_SET - 2);
+}
+
+static int is_watched(const request_rec *r, const drs_guard_t *guard)
+{
+    const ap_filter_t *f = r->output_filters;
+
+    while (f != NULL && (f->ctx != guard || f->r != r)) f = f->next;
+    return f != NULL;
+}
+
+void drs_reply_guard(request_rec *r, drs_guard_t *guard)
+{
+    if (r->main == NULL) {
+        if (!guard->used) return;
+        protect(r, guard->announced);
+    }
+    if (is_watched(r, guard)) return;
+    ap_add_output_filter(r->main == NULL ? page_filter : part_filter, guard, r,
+                         r->connection);
 }
 
 /* Take out an earlier Set-Cookie of ours: a response carries one at most. */

@@ -8,15 +8,29 @@
 
 #include <httpd.h>
 
+/* What a response owes to one session, while it is made. */
+typedef struct drs_guard_t {
+    int used;      /* it depends on the session */
+    int announced; /* it carries our Set-Cookie: nobody may store it */
+} drs_guard_t;
+
 /**
- * Keep shared caches from keeping this page. A stricter word of the
- * application stays, a looser one goes.
+ * Keep shared caches from keeping a page whose session is used: now, and
+ * again when its headers leave. A stricter word of the application stays, a
+ * looser one goes, and so does one of mod_headers. To be called when the
+ * session is used, and for each request that makes a part of the page: what
+ * httpd caches of a part is protected if the session is used by then.
  *
- * @param r         whose response it is
- * @param announced 1 = it carries our Set-Cookie: nobody may store it
+ * @param r     whose headers they are; a subrequest makes a part
+ * @param guard lives as long as the response
  * Source: RFC 9111 section 5.2.2; Vary of RFC 9110 section 12.5.5.
  */
-void drs_reply_protect(request_rec *r, int announced);
+void drs_reply_guard(request_rec *r, drs_guard_t *guard);
+
+/**
+ * Register the filters of drs_reply_guard().
+ */
+void drs_reply_register(void);
 
 /**
  * Put our cookie into a response, in place of an earlier one of ours.

@@ -105,6 +105,21 @@ static void log_failure(request_rec *r, apr_status_t rv, const char *detail)
                   r->method, r->uri, detail);
 }
 
+/* Where Redis is and what it says is for the error log, not for a client. */
+static const char *describe(apr_status_t rv, const char *detail)
+{
+    if (rv == DRS_EDOWN) {
+        return "the session store has no answer; nothing was changed";
+    }
+    if (rv == DRS_EUNSURE) {
+        return "the session store did not answer; the change may have been "
+               "made";
+    }
+    if (rv == DRS_EREPLY) return "the session store answered with an error";
+    if (rv == APR_EEXIST) return "the field is there already";
+    return detail;
+}
+
 /* Tell a failed call. */
 static int fail(const rest_t *rest, apr_status_t rv)
 {
@@ -121,9 +136,8 @@ static int fail(const rest_t *rest, apr_status_t rv)
     if (rv == APR_NOTFOUND) {
         detail = rest->field != NULL ? "no such field" : "no session";
     }
-    if (rv == APR_EEXIST) detail = "the field is there already";
     if (status >= 500) log_failure(rest->r, rv, detail);
-    return complain(rest, status, word, detail);
+    return complain(rest, status, word, describe(rv, detail));
 }
 
 static int is_listed(const apr_array_header_t *names, const char *field)
@@ -495,6 +509,14 @@ static int is_cross_site(request_rec *r)
     return origin != NULL && !is_own_origin(r, origin);
 }
 
+/* No page of another origin may load an answer as a script or a picture. */
+static void shut_out_strangers(request_rec *r)
+{
+    apr_table_setn(r->err_headers_out, "X-Content-Type-Options", "nosniff");
+    apr_table_setn(r->err_headers_out, "Cross-Origin-Resource-Policy",
+                   "same-origin");
+}
+
 /* Whether a section sets our handler; httpd keeps it as an expression. */
 static int sets_handler(request_rec *r, const core_dir_config *dir)
 {
@@ -544,6 +566,7 @@ int drs_rest_handle(request_rec *r, const drs_conf_t *conf,
     rest_t rest = { r, conf, session, NULL, "" };
     const char *base = find_base(r);
 
+    shut_out_strangers(r);
     if (r->args != NULL) rest.args = r->args;
     if (session == NULL) return forbid(&rest, "DRSession is Off here");
     if (base == NULL) {

@@ -20,6 +20,7 @@ use DRS::Http;
 use DRS::Httpd;
 use DRS::Proc;
 use DRS::Redis;
+use DRS::Secrets;
 use Exporter qw(import);
 use Test::More;
 use Time::HiRes ();
@@ -71,6 +72,16 @@ sub error_log_is_clean {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     ok !@lines, 'the error log holds nothing unexpected'
         or diag join "\n", @lines[0 .. ($#lines < 9 ? $#lines : 9)];
+    no_secret_is_logged() if DRS::Secrets::is_on();
+}
+
+# With DRS_TRACE=1, after all of a file or of one httpd.
+sub no_secret_is_logged {
+    DRS::Secrets::add_ids(map { $_->live_ids } values %DRS::Redis::running);
+    my ($n, @leaks) = DRS::Secrets::leaks();
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    ok !@leaks, "none of $n ids and passwords is in a log"
+        or diag join '', @leaks[0 .. ($#leaks < 9 ? $#leaks : 9)];
 }
 
 1;

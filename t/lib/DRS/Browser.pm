@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Headless Chromium through WebDriver: what a page does for a visitor, seen
-# from outside. It ends with the test.
+# from outside. It ends with the test. All names that the test gives it are
+# this machine.
 package DRS::Browser;
 use strict;
 use warnings;
@@ -28,7 +29,7 @@ sub missing {
         : 'chromium is not installed';
 }
 
-# options: size as 'width,height'. Without a display, and apart from the
+# options: size as 'width,height', names => a list of host names. Without a display, and apart from the
 # settings of who runs the test.
 sub new {
     my ($class, %opt) = @_;
@@ -44,9 +45,11 @@ sub new {
         eval { $self->web('GET', '/status')->{ready} } })
         or die "chromedriver is not up\n";
     my $size = $opt{size} // '1200,1100';
+    my $rules = join ', ', map { "MAP $_ 127.0.0.1" } @{ $opt{names} // [] };
     my $made = $self->web('POST', '/session', { capabilities => {
         alwaysMatch => {
             browserName          => 'chrome',
+            acceptInsecureCerts  => JSON::PP::true,
             'goog:loggingPrefs'  => { browser => 'ALL' },
             'goog:chromeOptions' => { binary => chrome(), args => [
                 qw(--headless --no-sandbox --disable-gpu --disable-quic
@@ -54,6 +57,7 @@ sub new {
                    --disable-component-update --disable-sync
                    --disable-dev-shm-usage --no-proxy-server
                    --remote-debugging-pipe), "--window-size=$size",
+                $rules ? "--host-resolver-rules=$rules" : (),
                 "--user-data-dir=$dir/profile" ] },
         } } });
     $self->{web} .= "/session/$made->{sessionId}";
@@ -72,7 +76,9 @@ sub web {
         . substr($answer->{content}, 0, 300) . "\n";
 }
 
-sub visit { $_[0]->web('POST', '/url', { url => $_[1] }) }
+sub visit  { $_[0]->web('POST', '/url', { url => $_[1] }) }
+sub back   { $_[0]->web('POST', '/back') }
+sub forget { $_[0]->web('DELETE', '/cookie') }
 
 # JavaScript in the page; the rest of the arguments are its `arguments`.
 sub script {
@@ -81,16 +87,37 @@ sub script {
         { script => $text, args => \@args });
 }
 
+# What a promise comes to; "failed" if it is broken.
+sub promise {
+    my ($self, $code) = @_;
+    return $self->web('POST', '/execute/async', { args => [],
+        script => 'const done = arguments[arguments.length - 1];'
+            . "Promise.resolve((async () => { $code })())"
+            . '.then(done, () => done("failed"))' });
+}
+
 sub click {
     my ($self, $selector) = @_;
     $self->script('document.querySelector(arguments[0]).click()', $selector);
 }
 
-# The text of an element, undef where there is none.
+# The text of an element, by default the page's; undef where there is none.
 sub text {
     my ($self, $selector) = @_;
+    $selector //= 'body';
     return $self->script('const one = document.querySelector(arguments[0]); '
         . 'return one && one.textContent', $selector);
+}
+
+# Until the page's text matches, at most some seconds; the text then.
+sub text_like {
+    my ($self, $wanted) = @_;
+    my $text = '';
+    DRS::Proc::wait_until(10, sub {
+        $text = eval { $self->text } // '';
+        $text =~ $wanted;
+    });
+    return $text;
 }
 
 # Whether JavaScript in the page says yes within 20 seconds.

@@ -4,6 +4,7 @@
 package DRS::Http;
 use strict;
 use warnings;
+use DRS::Secrets;
 use IO::Socket::INET;
 use IO::Socket::UNIX;
 use IO::Select;
@@ -32,6 +33,8 @@ sub request {
         die $@ if !$again || $try == 2 || $@ !~ /^closed before/;
     }
     $response->{time} = time - $start;
+    DRS::Secrets::add_ids($out =~ /^Cookie:[^\r]*/gmi,
+        headers($response, 'Set-Cookie')) if DRS::Secrets::is_on();
     $opt{jar}->take($response) if $opt{jar};
     delete $self->{link}
         if !$self->{keep} || $opt{close}

@@ -7,6 +7,7 @@ use warnings;
 use Cwd qw(abs_path);
 use DRS::Http;
 use DRS::Proc;
+use DRS::Secrets;
 use File::Path qw(make_path);
 use File::Temp qw(tempdir);
 use FindBin;
@@ -66,6 +67,8 @@ sub new {
         dir => $dir, port => DRS::Proc::free_port(),
     }, $class;
     make_path("$dir/docs", "$dir/cgi", "$dir/run");
+    DRS::Secrets::watch(map { "$dir/$_" }
+        qw(error.log access.log httpd.out test.out));
     chmod 01777, "$dir/run";
     $self->add("docs/$_", $self->{docs}{$_}) for keys %{ $self->{docs} };
     $self->add("cgi/$_",  $self->{cgi}{$_})  for keys %{ $self->{cgi} };
@@ -133,7 +136,7 @@ sub conf_text {
         . "PidFile $dir/run/httpd.pid\nServerName 127.0.0.1:$self->{port}\n"
         . "Listen 127.0.0.1:$self->{port}\nErrorLog $dir/error.log\n"
         . $self->load_lines . $self->mpm_lines
-        . 'LogLevel info' . ($self->{debug} ? ' drsession:trace8' : '') . "\n"
+        . $self->log_lines
         . "DocumentRoot $dir/docs\nKeepAliveTimeout 15\n"
         . "MaxKeepAliveRequests 0\nTimeout 30\nGracefulShutdownTimeout 5\n";
     $conf .= "TypesConfig /dev/null\nAddType text/plain .txt\n";
@@ -152,6 +155,14 @@ sub conf_text {
     $conf .= "<Location /drs>\n    SetHandler drstest\n</Location>\n"
         if defined test_module();
     return $conf . "$text\n";
+}
+
+sub log_lines {
+    my ($self) = @_;
+    return 'LogLevel info' . ($self->{debug} ? ' drsession:trace8' : '') . "\n"
+        unless DRS::Secrets::is_on();
+    return "LogLevel trace8\nLogFormat \"%h %l %u %t \\\"%r\\\" %>s %b"
+        . ($self->{plain} ? '' : ' %^DS') . "\"\nTransferLog access.log\n";
 }
 
 sub write_conf {
@@ -234,7 +245,15 @@ sub slurp {
 }
 
 sub error_log { return slurp("$_[0]{dir}/error.log") }
-sub output    { return slurp("$_[0]{dir}/httpd.out") }
+
+# Without what httpd's own modules tell at their trace levels.
+sub quiet_log {
+    my ($self) = @_;
+    return join "\n", grep { DRS::Secrets::counts($_) }
+        split /\n/, $self->error_log;
+}
+
+sub output { return slurp("$_[0]{dir}/httpd.out") }
 
 # Lines that should not be there, but for those the caller provoked. That all
 # workers are busy is a remark of httpd on a slow machine (AH00484, AH00485).

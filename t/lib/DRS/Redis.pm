@@ -5,6 +5,7 @@ package DRS::Redis;
 use strict;
 use warnings;
 use DRS::Proc;
+use DRS::Secrets;
 use File::Temp qw(tempdir);
 use FindBin;
 use IO::Socket::INET;
@@ -21,6 +22,8 @@ sub program {
     return undef;
 }
 
+our %running;    # by folder
+
 # options: appendonly => 1, args => [...] of the server, start => 0,
 # user and pass for our own client, port.
 sub new {
@@ -33,8 +36,17 @@ sub new {
         %opt,
         dir => $dir,
     }, $class;
+    DRS::Secrets::watch("$dir/redis.log");
+    DRS::Secrets::add(grep { defined && length > 5 } $opt{pass});
     $self->start if $opt{start} // 1;
     return $self;
+}
+
+# The ids of all sessions there are, under whatever prefix.
+sub live_ids {
+    my ($self) = @_;
+    my $keys = eval { $self->cmd('KEYS', '*') };
+    return $keys ? @$keys : ();
 }
 
 sub port   { $_[0]{port} }
@@ -73,6 +85,7 @@ sub start {
         return 0;
     });
     die "redis is not up: $last" unless $up;
+    $running{ $self->dir } = $self;
     $self->restrict if $ENV{DRS_ACL};
     return $self;
 }
@@ -105,6 +118,7 @@ sub stop {
     return unless $self->{pid};
     kill 'CONT', $self->{pid};
     $self->disconnect;
+    delete $running{ $self->dir };
     DRS::Proc::stop(delete $self->{pid});
 }
 
@@ -112,6 +126,7 @@ sub kill9 {
     my ($self) = @_;
     return unless $self->{pid};
     $self->disconnect;
+    delete $running{ $self->dir };
     DRS::Proc::stop(delete $self->{pid}, 'KILL');
 }
 
