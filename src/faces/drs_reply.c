@@ -111,11 +111,11 @@ static int is_watched(const request_rec *r, const drs_guard_t *guard)
 
 void drs_reply_guard(request_rec *r, drs_guard_t *guard)
 {
+    if (is_watched(r, guard)) return; /* the filter looks once more */
     if (r->main == NULL) {
         if (!guard->used) return;
         protect(r, guard->announced);
     }
-    if (is_watched(r, guard)) return;
     ap_add_output_filter(r->main == NULL ? page_filter : part_filter, guard, r,
                          r->connection);
 }

@@ -31,6 +31,7 @@ sub request {
         last if $response;
         delete $self->{link};
         die $@ if !$again || $try == 2 || $@ !~ /^closed before/;
+        $self->{repeats}++;
     }
     $response->{time} = time - $start;
     DRS::Secrets::add_ids($out =~ /^Cookie:[^\r]*/gmi,
