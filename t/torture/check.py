@@ -19,7 +19,7 @@ import time
 
 from history import Verdict, check_session
 
-SHOWN = 20              # violations of one rule that are shown in full
+SHOWN = 5               # violations of one rule that are shown in full
 
 
 class Lateness:

@@ -18,7 +18,7 @@ ROOM = 100000           # counts of a counter before the next one's begin
 PATIENCE = 15           # seconds; no answer by then is a fault of its own
 SLOW = 10 * 1000000     # us; and so is one that takes longer
 EXPORTED = ["tag", "c0", "c1", "m0", "m1", "p0a", "p0b"]
-WORDS = {"notfound", "exists", "down", "unsure", "gone", "reply"}
+WORDS = {"notfound", "exists", "down", "unsure", "gone", "reply", "sent"}
 
 
 def now():
@@ -161,15 +161,13 @@ class Lines:
                 "all": "all"}.get(kind, f"{kind} {f}")
 
     @staticmethod
-    def mark(line, call, expected, begun, ended):
-        """Times and id behind a call; the time it ended."""
+    def mark(line, call, begun, ended):
+        """Times of a call; the time it ended, and the id then."""
         _, at, waited, name = line.split(" ")
         at = int(at)
         if at:
             call.start, call.end, call.waited = begun, at, int(waited)
-        call.other = int(name != expected and call.kind not in
-                         ("born", "renew", "end"))
-        return at or ended
+        return at or ended, name
 
     def judge(self, session, calls, epoch, answer):
         expected = session.ids[epoch] if epoch >= 0 else None
@@ -179,8 +177,14 @@ class Lines:
                 call.status = f"http:{answer.code}"
             return
         at = begun = int(lines[0].split(" ")[1]) or calls[0].start
+        name = expected
         for k, call in enumerate(calls):
-            at = self.mark(lines[2 * k + 2], call, expected, at, answer.end)
+            # Whose session a renew moves, the id before it tells.
+            if call.kind == "renew":
+                call.other = int(name != expected)
+            at, name = self.mark(lines[2 * k + 2], call, at, answer.end)
+            if call.kind not in ("born", "renew", "end"):
+                call.other = int(name != expected)
             word, _, rest = lines[2 * k + 1].partition(" ")
             self.settle(session, call, word, rest)
         if calls[0].waited >= 0:
@@ -251,7 +255,8 @@ class Rest:
             try:
                 word = json.loads(answer.body)["error"]
             except (ValueError, KeyError):
-                word = "down" if answer.retry else "unsure"
+                word = "reply" if answer.code == 500 else \
+                    "down" if answer.retry else "unsure"
             call.status = word if word in WORDS else call.status
 
 
@@ -436,7 +441,6 @@ class Client:
         self.job = session, calls, epoch, door, method
         session.flying += 1
         self.data = b""
-        self.uses += 1
         self.begun = now()
         for call in calls:
             call.start = self.begun
@@ -444,6 +448,7 @@ class Client:
         try:
             if self.link is None:
                 self.connect()
+            self.uses += 1
             self.link.setblocking(True)
             self.link.sendall(text.encode())
             self.link.setblocking(False)
@@ -779,7 +784,8 @@ class Driver:
                     self.alive.remove(session)
                     session.over = True
                     self.ended.append(session)
-            if call.kind == "renew" and call.status == "ok":
+            if call.kind == "renew" and call.status == "ok" \
+                    and not call.other:
                 if answer.cookie:
                     session.ids.append(answer.cookie)
                     call.value = len(session) - 1

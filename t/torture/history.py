@@ -8,6 +8,7 @@
 #   unsure   it was done at one moment after its beginning, or never
 #   lost     the same: nobody heard the answer
 #   gone     the session had ended
+#   sent     it was not done: it needs a cookie, and the headers were out
 #
 # Times are microseconds on one monotonic clock. A session has epochs: each
 # `renew` that is done begins the next one, with another id. What is asked
@@ -28,6 +29,7 @@ Op = namedtuple("Op", "kind field n status value epoch other start end door "
 
 WRITES = {"set", "add", "del", "pop", "mset", "incr", "end", "renew"}
 MAYBE = {"unsure", "lost"}
+NOTHING = {"down", "sent", "reply"}
 SAID = {
     "set": {"ok", "gone"}, "mset": {"ok", "gone"}, "incr": {"ok", "gone"},
     "add": {"ok", "gone", "exists"}, "del": {"ok", "gone", "notfound"},
@@ -72,7 +74,7 @@ def step(state, op):
     if kind == "end":
         return (DEAD, held) if here else state
     if kind == "renew":
-        if status == "ok":
+        if status == "ok" and not op.other:
             return (op.value, held) if here else None
         return None if here else state
     if op.other or status == "gone":
@@ -159,7 +161,7 @@ def check_answers(ops, verdict):
             verdict.say("ownership", f"{op.kind} {op.field} got what is not "
                         f"of this session and field: {op.value}", op)
         elif op.kind in SAID:
-            if op.status not in SAID[op.kind] | MAYBE | {"down"}:
+            if op.status not in SAID[op.kind] | MAYBE | {"down", "sent"}:
                 verdict.say("manners", f"{op.kind} says {op.status}", op)
         elif op.kind in ("get", "has", "num", "mget"):
             if op.status not in ("ok", "notfound", "down", "reply", "lost"):
@@ -189,9 +191,9 @@ def find_ends(ops):
     for op in ops:
         if op.kind not in ("end", "renew"):
             continue
-        if op.status in MAYBE or op.status == "ok":
+        if op.status in MAYBE or op.status == "ok" and not op.other:
             first[op.epoch] = min(first.get(op.epoch, FOREVER), op.start)
-        if op.status == "ok":
+        if op.status == "ok" and not op.other:
             best = sure.get(op.epoch)
             if best is None or op.end < best.end:
                 sure[op.epoch] = op
@@ -300,7 +302,7 @@ def check_counter(ops, base, first, verdict):
 
 def check_register(name, ops, ends, verdict):
     """Of many writers: some order explains all that was answered."""
-    useful = [op for op in ops if op.status not in ("down", "reply")
+    useful = [op for op in ops if op.status not in NOTHING
               and not (op.kind in ("get", "has", "mget")
                        and op.status in MAYBE)]
     if not any(op.kind in ("get", "has", "mget", "pop", "del", "add")
@@ -321,7 +323,7 @@ def check_session(block, limits, lateness, verdict):
     ops = [Op(*op) for op in block["ops"]]
     first, sure = find_ends(ops)
     ends = [op for op in ops if op.kind in ("end", "renew")
-            and op.status != "down"]
+            and op.status not in NOTHING]
     fields = {}
     for op in ops:
         if op.field:
