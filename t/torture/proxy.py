@@ -77,7 +77,7 @@ class Link:
         self.replies = b""
         self.trips = []         # [number of commands, their bytes]
         self.held = None        # bytes for Redis that wait
-        self.late = None        # bytes for the module that wait
+        self.late = None        # pieces for the module that wait
         self.ending = False     # Redis has closed: so do we, when all is out
         self.dead = False       # a black hole
 
@@ -264,7 +264,7 @@ class Proxy:
 
     def deliver(self, link, data):
         if link.late is not None:
-            link.late += data
+            link.late.append(data)
         elif not link.dead:
             self.send(link.client, data)
 
@@ -286,12 +286,12 @@ class Proxy:
         if kind == "swap":
             return len(ends) > 1 and whole[0] != whole[ends[-2]] \
                 and b"\r\n-" not in whole and whole[0] != 45
-        return kind != "late" or not self.conf.get("quiet")
+        return True
 
     def answer(self, link, commands, whole, ends):
         if link.late is not None:
             self.note(commands, whole)
-            link.late += whole
+            link.late.append(whole)
             return
         now = time.monotonic()
         kind = next((k for k in AFTER if self.next.get(k, now + 1) <= now
@@ -313,28 +313,27 @@ class Proxy:
         self.send(link.client, whole[:self.dice.randrange(1, len(whole))])
         self.end(link)
 
+    # What was asked meanwhile is answered later still: a server that is slow
+    # does not answer twice at once.
     def lie_delay(self, link, whole, ends):
-        link.late = whole
+        link.late = [whole]
         self.after(self.dice.uniform(*self.conf.get("delay", (0.005, 0.8))),
-                   self.let_go, link)
-
-    def let_go(self, link):
-        data, link.late = link.late, None
-        self.send(link.client, data)
-        if link.ending:
-            self.end(link)
+                   self.let_go, link, 0.02)
 
     def lie_drip(self, link, whole, ends):
-        link.late = whole
-        self.drop(link, self.dice.uniform(0.01, 0.15))
+        link.late = [whole[k:k + 1] for k in range(len(whole))]
+        self.let_go(link, self.dice.uniform(0.01, 0.15))
 
-    def drop(self, link, pause):
-        first, link.late = link.late[:1], link.late[1:]
-        self.send(link.client, first)
-        if link.client.fileno() < 0 or not link.late or not self.next:
-            self.let_go(link)
-        else:
-            self.after(pause, self.drop, link, pause)
+    def let_go(self, link, pause):
+        if link.client.fileno() < 0 or not self.next:
+            link.late = [b"".join(link.late)]
+        self.send(link.client, link.late.pop(0))
+        if link.late:
+            self.after(pause, self.let_go, link, pause)
+            return
+        link.late = None
+        if link.ending:
+            self.end(link)
 
     def lie_double(self, link, whole, ends):
         self.send(link.client, whole + whole)
