@@ -140,7 +140,8 @@ sub judge {
             : "= " . ($_->[4] // '-') } grep { $_->[3] eq 'ok'
             && ($_->[2] // 0) != 77 && ($_->[4] // 0) != 2001 } @ops;
     }
-    spit("$dir/limits.json", '{"command":300000,"request":1200000}');
+    spit("$dir/limits.json", '{"command":300000,'
+        . '"request":1200000,"shown":100}');
     spit("$dir/late", "20100000 600000\n");
     spit("$dir/hist-1", join '', map { "$_\n" } @lines);
     spit("$dir/wire-0", join '', map { "$_\n" } @wire);
@@ -192,8 +193,10 @@ subtest 'the_proxy_lies_in_one_piece' => sub {
                 port => DRS::Proc::free_port(), redis => $redis->socket,
                 wire => "$dir/wire", counts => "$dir/counts",
                 rates => $lie eq '' ? {} : { $lie => 100000 } })]);
-        DRS::Proc::wait_until(10, sub { -S "$dir/sock" });
-        my $socket = IO::Socket::UNIX->new(Peer => "$dir/sock") or die $!;
+        my $socket;
+        DRS::Proc::wait_until(10, sub {
+            $socket = IO::Socket::UNIX->new(Peer => "$dir/sock");
+        }) or die "no proxy: $!";
         $socket->autoflush(1);
         Time::HiRes::sleep(0.01);
         print {$socket} "*3\r\n\$4\r\nHGET\r\n\$1\r\nk\r\n\$1\r\nf\r\n",

@@ -19,7 +19,7 @@ import time
 
 from history import Verdict, check_session
 
-SHOWN = 5               # violations of one rule that are shown in full
+SHOWN = 5       # violations of one rule that are told, if limits.json has none
 
 
 class Lateness:
@@ -86,7 +86,7 @@ class Checker:
 
     def say(self, rule, text, ops, tag):
         self.rules[rule] = self.rules.get(rule, 0) + 1
-        if self.rules[rule] > SHOWN:
+        if self.rules[rule] > self.limits.get("shown", SHOWN):
             return
         zero = min((op.start for op in ops), default=0)
         lines = [f"{rule}: session {tag}: {text}"]
