@@ -222,8 +222,8 @@ subtest 'a_few_seconds_find_nothing' => sub {
     plan skip_all => 'no lua/drsession.so'
         unless -e ($ENV{DRS_LUA} // 'build/lua/drsession.so');
     needs(qw(lua include proxy proxy_http));
-    local $ENV{SECONDS} = 8;
-    local $ENV{TORTURE} = 'mpm=event,prefork';
+    local $ENV{SECONDS} = 6;
+    local $ENV{TORTURE} = 'mpm=event';
     my $said = qx($here/run 2>&1);
     is $? >> 8, 0, 'no rule is broken' or diag $said;
     my ($ops) = $said =~ /^ops +(\d+)/m;
