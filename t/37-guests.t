@@ -32,6 +32,13 @@ my (%example, %conf_of);
     }
 }
 
+# A language that is not here is no secret.
+sub skip_loudly {
+    my ($why) = @_;
+    diag "not tried: $why";
+    plan skip_all => $why;
+}
+
 # The folder of a language, or nothing and the reason.
 sub unpacked {
     my ($language) = @_;
@@ -502,7 +509,7 @@ sub battery {
     my (%door) = @_;
     local $door = \%door;
     local $httpd = open_door(%door);
-    plan skip_all => "$door{name} $httpd" unless ref $httpd;
+    skip_loudly("$door{name} $httpd") unless ref $httpd;
     no strict 'refs';
     subtest $_ => \&{"main::$_"}
         for qw(variables redirects_and_error_documents
@@ -565,7 +572,7 @@ sub paths {
 
 sub php {
     my ($root, $why) = unpacked('php');
-    plan skip_all => $why unless defined $root;
+    skip_loudly($why) unless defined $root;
     my ($dir, $has_redis) = php_ini($root);
     diag 'no extension redis of PHP: its example is not tried'
         unless $has_redis;
@@ -574,7 +581,7 @@ sub php {
         examples => ['visits.php', $has_redis ? 'live.php' : ()]);
     subtest 'mod_php' => sub {
         my $module = find($root, 'usr/lib/apache2/modules/libphp*.so')
-            // plan skip_all => 'no mod_php in its packages';
+            // skip_loudly('no mod_php in its packages');
         battery(%php, name => 'mod_php', mpm => 'prefork',
             load => "LoadModule php_module $module\nPHPINIDir $dir\n",
             handler => "<FilesMatch \"\\.php\$\">\n"
@@ -582,9 +589,9 @@ sub php {
     };
     subtest 'php_fpm' => sub {
         my $program = find($root, 'usr/sbin/php-fpm[0-9]*')
-            // plan skip_all => 'no php-fpm in its packages';
-        my $fpm = start_fpm($program, $dir, $env) // plan skip_all =>
-            'php-fpm does not start: ' . DRS::Httpd::slurp("$dir/fpm.out");
+            // skip_loudly('no php-fpm in its packages');
+        my $fpm = start_fpm($program, $dir, $env) // skip_loudly(
+            'php-fpm does not start: ' . DRS::Httpd::slurp("$dir/fpm.out"));
         battery(%php, name => 'php-fpm', mpm => 'event', load => '',
             handler => "<FilesMatch \"\\.php\$\">\n    SetHandler "
                 . "\"proxy:unix:$dir/fpm.sock|fcgi://localhost/\"\n"
@@ -596,9 +603,9 @@ sub php {
 
 sub wsgi {
     my ($root, $why) = unpacked('wsgi');
-    plan skip_all => $why unless defined $root;
+    skip_loudly($why) unless defined $root;
     my $module = find($root, 'usr/lib/apache2/modules/mod_wsgi.so*')
-        // plan skip_all => 'no mod_wsgi in its packages';
+        // skip_loudly('no mod_wsgi in its packages');
     my %wsgi = (ext => 'wsgi', mpm => 'event', env => { paths($root) },
         examples => ['visits.wsgi'], load => "LoadModule wsgi_module $module\n");
     # The main interpreter: a child of httpd with others needs ten seconds and
@@ -618,9 +625,9 @@ sub wsgi {
 
 sub mod_perl {
     my ($root, $why) = unpacked('perl');
-    plan skip_all => $why unless defined $root;
+    skip_loudly($why) unless defined $root;
     my $module = find($root, 'usr/lib/apache2/modules/mod_perl.so')
-        // plan skip_all => 'no mod_perl in its packages';
+        // skip_loudly('no mod_perl in its packages');
     for my $mpm (qw(prefork event)) {
         subtest "mod_perl_$mpm" => sub {
             battery(name => 'mod_perl', ext => 'mp', mpm => $mpm,
