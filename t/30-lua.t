@@ -517,7 +517,8 @@ subtest 'every_phase_has_the_session' => sub {
     my @hooks = qw(QuickHandler HookTranslateName HookMapToStorage
         HookAccessChecker HookCheckUserID HookAuthChecker HookTypeChecker
         HookFixups HookLog);
-    my $httpd = start_httpd(redis => $redis, @modules, start => 0, docs => {
+    my $httpd = start_httpd(redis => $redis, modules => [qw(lua authz_user)],
+        start => 0, docs => {
         'hello.lua' => $example{'hello.lua'}, 'all.lua' => join '',
         "local drsession = require 'drsession'\n",
         map { my $end = $_ eq 'HookLog' ? 'OK' : 'DECLINED';
