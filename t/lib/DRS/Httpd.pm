@@ -54,7 +54,8 @@ sub is_compiled_in {
 
 # options: mpm, redis (a DRS::Redis) with kind, or url; conf and modules to
 # add; name => text in docs, cgi; threads of a child; plain => 1 leaves our
-# modules out; debug => 1 logs all ours; start => 0.
+# modules out; debug => 1 logs all ours; inside => words that run httpd;
+# start => 0.
 sub new {
     my ($class, %opt) = @_;
     my $dir = tempdir('drs-httpd-XXXXXX', TMPDIR => 1, CLEANUP => 1);
@@ -173,7 +174,8 @@ sub env {
 
 sub command {
     my ($self, @args) = @_;
-    return (split(' ', $ENV{DRS_VALGRIND} // ''), program(), @args);
+    return (@{ $self->{inside} // [] }, split(' ', $ENV{DRS_VALGRIND} // ''),
+        program(), @args);
 }
 
 sub start {
