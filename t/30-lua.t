@@ -517,7 +517,8 @@ subtest 'every_phase_has_the_session' => sub {
     my @hooks = qw(QuickHandler HookTranslateName HookMapToStorage
         HookAccessChecker HookCheckUserID HookAuthChecker HookTypeChecker
         HookFixups HookLog);
-    my $httpd = start_httpd(redis => $redis, @modules, start => 0, docs => {
+    my $httpd = start_httpd(redis => $redis, modules => [qw(lua authz_user)],
+        start => 0, docs => {
         'hello.lua' => $example{'hello.lua'}, 'all.lua' => join '',
         "local drsession = require 'drsession'\n",
         map { my $end = $_ eq 'HookLog' ? 'OK' : 'DECLINED';
@@ -769,6 +770,43 @@ LUA
     is scalar(@found), 1, 'make install puts it where mod_lua looks'
         or diag $said;
     error_log_is_clean($httpd);
+};
+
+# Lays what `make install` made over the system, for one httpd alone.
+subtest 'what_is_installed_is_found' => sub {
+    my $root = start_httpd(start => 0)->dir . '/root';
+    my ($build) = $home =~ m{\A(.*)/};
+    my $make = $ENV{MAKE} // 'make';
+    my $said = qx($make -s -C '$FindBin::Bin/..' install DESTDIR=$root BUILD=$build 2>&1);
+    ok -e $root . DRS::Httpd::libexec() . '/mod_drsession.so', 'the module'
+        or diag $said;
+    my $httpd = start_httpd(redis => $redis, @modules, plain => 1, start => 0,
+        docs => { 'hello.lua' => $example{'hello.lua'} }, cgi => { count =>
+            "#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\n\\r\\n'\n"
+            . "drsession incr visits\n" });
+    my $lay = $httpd->dir . '/lay';
+    $httpd->add('lay', join "\n", 'set -e', (map {
+        "mount -t overlay drs -o lowerdir=$root/$_:/$_ /$_" }
+        map { m{([^/]+)\z} } glob "$root/*"), 'exec "$@"');
+    $httpd->{inside} = ['unshare', '-m', 'sh', $lay];
+    plan skip_all => 'no folder can be laid over another here'
+        if system "unshare -m sh $lay true >/dev/null 2>&1";
+    $httpd->{conf} = 'DRSessionServer ' . $redis->url . "\n"
+        . ($redis->{credentials} // '')
+        . ($common =~ s/^LuaPackageCPath.*\n//mr)
+        . "<Location /cgi>\nDRSessionChildAccess On\n</Location>\n";
+    my ($load) = map { DRS::Httpd::slurp($_) } glob "$root/etc/*/*/drsession.load";
+    $load //= 'LoadModule drsession_module ' . DRS::Httpd::libexec()
+        . "/mod_drsession.so\n";
+    $httpd->{conf} = "$load$httpd->{conf}";
+    $httpd->start;
+    local $jar = jar();
+    is $httpd->get('/hello.lua', jar => $jar)->{body}, "visit 1\n",
+        'the Lua of mod_lua finds it without LuaPackageCPath';
+    is $httpd->get('/cgi/count', jar => $jar)->{body}, "2\n",
+        'a program finds the command';
+    error_log_is_clean($httpd);
+    $httpd->stop;
 };
 
 done_testing;

@@ -242,6 +242,45 @@ sub reading_and_writing {
     is $redis->cmd('EXISTS', key()), 0, 'the key is gone';
 }
 
+sub what_the_manual_says {
+    local $jar = jar();
+    my ($examples) = slurp("$FindBin::Bin/../docs/drsession.1")
+        =~ /^\.SH EXAMPLES\n\.nf\n(.*?)^\.fi/ms;
+    $examples =~ s/\\\(aq/'/g;
+    $examples =~ s/\\-/-/g;
+    is run("REMOTE_USER=ann; text='a \"note\"'; $examples"
+        . 'echo "$visits $user"; drsession get note'),
+        "0 1 ann\n\"a \\\"note\\\"\"", 'its examples';
+    my ($shell) = slurp("$FindBin::Bin/../docs/cgi.md")
+        =~ /^```sh\n(.*?)^```/ms;
+    is run("name=\"o'hara\"; $shell echo \"\$visits \$user\"; "
+        . 'drsession get cart'), "0 2 o'hara\n{\"items\": 3}",
+        'those of docs/cgi.md';
+    is run('drsession --string set t "x y"; drsession get --raw t; '
+        . 'X_KEY=$DRSESSION_KEY X_URL=$DRSESSION_URL '
+        . 'drsession --env X get t'), "0 x y\n\"x y\"", 'long options';
+    sh(q{drsession set z '"a\u0000b"'});
+    for my $verb (qw(get pop)) {
+        like run("drsession -r $verb z"),
+            qr/\A2 "a\\u0000b"\ndrsession: $verb: value: .*NUL/,
+            "$verb -r: a string with a NUL is printed as JSON";
+    }
+    is run('drsession has z'), 1, 'and has been taken out';
+    is run('drsession destroy; drsession destroy'), 0, 'destroy, twice';
+}
+
+sub the_last_field_is_the_session {
+    local $jar = jar();
+    is run('drsession set a 1; drsession del a; drsession set b 1'), 0,
+        'a new session is made again';
+    like run('drsession del b; drsession set c 1'), qr/\A5 /,
+        'one that was live has ended';
+    is $redis->cmd('EXISTS', key()), 0, 'and stays so';
+    sh('drsession set a 1');
+    is run(q(drsession update '{"a":null,"b":2}'; drsession all)),
+        '0 {"b":2}', 'unless update sets another in the same step';
+}
+
 sub values_from_standard_input {
     local $jar = jar();
     is run('printf \' {"a":\n1} \' | drsession set f -'), 0, 'JSON';
@@ -340,6 +379,11 @@ sub exit_code_4_unsure {
     local $jar = jar();
     my $answer;
     $redis->hang;
+    my $start = time;
+    $answer = run("DRSESSION_STATUS=live DRSESSION_KEY=drsession:none "
+        . 'DRSESSION_URL=' . $redis->url . ' drsession set a 1',
+        path => '/open/sh');
+    cmp_ok time - $start, '<', 3.5, '2 seconds are the most';
     $answer = run('drsession set a 1');
     $redis->resume;
     like $answer, qr/\A4 drsession: set: unsure: ./, 'a write without answer';
@@ -597,7 +641,8 @@ for my $mpm (qw(prefork event)) {
     local $httpd = start($mpm);
     subtest "$_ under $mpm" => \&{"main::$_"}
         for qw(what_a_child_is_told first_write_by_the_child
-        reading_and_writing values_from_standard_input
+        reading_and_writing what_the_manual_says the_last_field_is_the_session
+        values_from_standard_input
         expiry_applied_when_the_child_ends module_and_child_in_one_request
         exit_codes_0_1_2 exit_code_3_down exit_code_4_unsure
         exit_code_5_gone a_key_is_made_only_near_its_birth

@@ -9,6 +9,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use DRS;
 use DRS::Backend;
+use IPC::Open2;
 use JSON::PP ();
 use Test::More;
 
@@ -435,6 +436,52 @@ subtest 'subrequests' => sub {
     ok !$r || $r->{status} == 502 || $r->{body} !~ /\Q$body\E/,
         'one that is malformed does not get through';
     delete $at->client->{link};
+};
+
+# Those in Python and for a shell run as they stand; for PHP needs PHP.
+subtest 'the_examples_of_the_docs_run' => sub {
+    my $docs = DRS::Httpd::slurp("$FindBin::Bin/../docs/proxy.md");
+    my %example;
+    while ($docs =~ /^(Python|Shell) \(\w+\):\n\n((?:    .*\n|\n)+)/mg) {
+        ($example{$1} = $2) =~ s/^    //mg;
+    }
+    is join(' ', sort keys %example), 'Python Shell', 'these are they';
+    my $wsgi = open2(my $out, my $in, 'python3', '-c', <<"PYTHON");
+import sys, threading
+from wsgiref.simple_server import make_server, WSGIRequestHandler
+$example{Python}
+WSGIRequestHandler.log_message = lambda *words: None
+server = make_server("127.0.0.1", 0, app)
+print(server.server_port, flush=True)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+sys.stdin.read()
+PYTHON
+    chomp(my $port = readline $out);
+    local $at = start_httpd(redis => $redis, modules => \@proxy,
+        cgi => { example => "#!/bin/sh\n$example{Shell}" }, conf => <<"CONF");
+DRSession On
+DRSessionHeader On
+ProxyPass /shop http://127.0.0.1:$port
+<Location /shop>
+    DRSessionForward user X-Session-User
+</Location>
+<Location /drs>
+    DRSessionHeader Off
+</Location>
+CONF
+    local $jar = jar();
+    is $at->get('/shop', jar => $jar)->{body}, 'hello nobody', 'a visitor';
+    is_deeply all(), { seen => 'now', visits => 1 }, 'whose session is made';
+    $at->drs({ jar => $jar }, 'set user "ann"');
+    is $at->get('/shop', jar => $jar,
+        headers => [['X_Session_User', 'root']])->{body}, 'hello ann',
+        'one who is known';
+    is $at->get('/cgi/example', jar => $jar)->{status}, 200, 'the shell';
+    is_deeply all(), { seen => 'now', visits => 3, user => 'ann' }, 'counts';
+    error_log_is_clean($at);
+    $at->stop;
+    close $in;
+    waitpid $wsgi, 0;
 };
 
 subtest 'http_2' => sub {
