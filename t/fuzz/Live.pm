@@ -16,7 +16,7 @@ use IO::Socket::INET;
 use Time::HiRes qw(time);
 
 my $letter = '[A-Za-z0-9_-]';
-my $batch  = 60;     # requests on one connection
+my $batch  = 12;     # requests on one connection, which many of them end
 my $turn   = 20_000; # requests between two looks at the keys
 
 my $conf = <<'CONF';
@@ -116,7 +116,8 @@ sub make {
     }
     my $cookie = cookie($ids);
     for (1 .. rand 4) {
-        my $part = pick(\($path, $path, $cookie, $cookie, $more, $body, $method));
+        my $part = pick(\($path, $path, $cookie, $cookie, $cookie, $body,
+            $body, rand() < 0.3 ? $method : $more));
         $$part = change($$part);
     }
     tr/\r\n\0//d for $cookie, $path, $method;
@@ -147,6 +148,8 @@ sub talk {
         if ($w && @$w) {
             my $n = syswrite $socket, $out, 65536, $sent;
             $sent += $n // (length($out) - $sent);
+            # Who waits for a body that was cut need not wait long.
+            shutdown $socket, 1 if $sent == length $out;
         }
         next unless $r && @$r;
         my $n = sysread $socket, $in, 262144, length $in;
@@ -164,7 +167,7 @@ sub work {
     for (my $done = 0; $done < $n;) {
         my $out = join '', map { make(\@ids, $_ == $batch) } 1 .. $batch;
         # Now and then nobody can tell where a request ends.
-        $out = change($out) if rand() < 0.1;
+        $out = change($out) if rand() < 0.03;
         my $in = talk($port, $out);
         while ($in =~ /^HTTP\/1\.1 (\d{3}) /mg) { $seen{$1}++; $done++ }
         push @ids, $in =~ /^Set-Cookie: drsession=($letter+);/mg;
@@ -214,9 +217,10 @@ sub run {
         conf => $conf . 'ProxyPass /back ' . $backend->url('http') . "\n");
     my %sum = (answered => 0, keys => 0, foreign => [], status => {});
     my $start = time;
-    for (my $seed = 1; $sum{answered} < $total; $seed += $workers) {
+    my $seed  = $ENV{DRS_SEED} // 1;
+    for (; $sum{answered} < $total; $seed += $workers) {
         my $left = $total - $sum{answered};
-        my $n = 1 + ($left < $turn ? $left : $turn) / $workers;
+        my $n    = 1 + ($left < $turn ? $left : $turn) / $workers;
         my @seen = parallel($workers, sub {
             work($httpd->port, $seed + $_[0], $n) }, 1200);
         for my $seen (@seen) {
