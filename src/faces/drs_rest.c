@@ -99,12 +99,6 @@ static int refuse_query(const rest_t *rest)
                     "this query is not known for this method and path");
 }
 
-static void log_failure(request_rec *r, apr_status_t rv, const char *detail)
-{
-    ap_log_rerror(APLOG_MARK, drs_outage_level(r, rv), 0, r, "%s %s: %s",
-                  r->method, r->uri, detail);
-}
-
 /* Tell a failed call. */
 static int fail(const rest_t *rest, apr_status_t rv)
 {
@@ -122,7 +116,10 @@ static int fail(const rest_t *rest, apr_status_t rv)
         detail = rest->field != NULL ? "no such field" : "no session";
     }
     if (rv == APR_EEXIST) detail = "the field is there already";
-    if (status >= 500) log_failure(rest->r, rv, detail);
+    if (status >= 500) {
+        drs_outage_complain(rest->r, rv, "%s %s: %s", rest->r->method,
+                            rest->r->uri, detail);
+    }
     return complain(rest, status, word, detail);
 }
 
@@ -547,7 +544,10 @@ int drs_rest_handle(request_rec *r, const drs_conf_t *conf,
     if (r->args != NULL) rest.args = r->args;
     if (session == NULL) return forbid(&rest, "DRSession is Off here");
     if (base == NULL) {
-        log_failure(r, APR_EGENERAL, "SetHandler stands in no <Location>");
+        drs_outage_complain(r, APR_EGENERAL,
+                            "%s %s: SetHandler drsession stands in no "
+                            "<Location>",
+                            r->method, r->uri);
         return complain(&rest, HTTP_INTERNAL_SERVER_ERROR, "value",
                         "SetHandler drsession has to stand in a <Location>");
     }
