@@ -316,9 +316,9 @@ static int fix_up(request_rec *r)
     rv = export_session(r, binding);
     if (rv == APR_SUCCESS) return DECLINED;
 
-    ap_log_rerror(APLOG_MARK, drs_outage_level(r, rv), 0, r,
-                  "%s: %s has no answer: %s", r->uri, name_door(&binding->conf),
-                  drs_session_error(binding->session));
+    drs_outage_complain(r, rv, "%s: %s has no answer: %s", r->uri,
+                        name_door(&binding->conf),
+                        drs_session_error(binding->session));
     return binding->conf.pass ? DECLINED : refuse(r, rv);
 }
 
@@ -344,9 +344,9 @@ static int settle(request_rec *r)
         if (!drs_handoff_is_given(binding->session)) continue;
         rv = drs_handoff_settle(binding->session);
         if (rv == APR_SUCCESS) continue;
-        ap_log_rerror(APLOG_MARK, drs_outage_level(r, rv), 0, r,
-                      "%s: DRSessionChildAccess cannot set the expiry: %s",
-                      r->uri, drs_session_error(binding->session));
+        drs_outage_complain(
+            r, rv, "%s: DRSessionChildAccess cannot set the expiry: %s", r->uri,
+            drs_session_error(binding->session));
     }
     return DECLINED;
 }

@@ -142,10 +142,10 @@ const char *drs_expr_parse_require(cmd_parms *cmd, const char *line,
 static authz_status fail_require(request_rec *r, apr_status_t rv,
                                  const char *why)
 {
-    ap_log_rerror(APLOG_MARK, drs_outage_level(r, rv), 0, r,
-                  "%s: Require drsession has no "
-                  "answer: %s",
-                  r->uri, why);
+    drs_outage_complain(r, rv,
+                        "%s: Require drsession has no "
+                        "answer: %s",
+                        r->uri, why);
     return AUTHZ_GENERAL_ERROR;
 }
 
@@ -212,10 +212,10 @@ char *drs_expr_map(request_rec *r, const char *field, drs_open_t *open)
     if (rv == APR_SUCCESS) rv = drs_lookup_text(&place, field, &text);
     if (rv == APR_SUCCESS) return apr_pstrdup(r->pool, text);
     if (rv != APR_NOTFOUND) {
-        ap_log_rerror(APLOG_MARK, drs_outage_level(r, rv), 0, r,
-                      "%s: RewriteMap "
-                      "int:" DRS_EXPR_MAP " has no answer: %s",
-                      r->uri, explain(&place, rv, field, r->pool));
+        drs_outage_complain(r, rv,
+                            "%s: RewriteMap "
+                            "int:" DRS_EXPR_MAP " has no answer: %s",
+                            r->uri, explain(&place, rv, field, r->pool));
     }
     return NULL;
 }

@@ -156,12 +156,12 @@ static int apply(request_rec *r, const watch_t *watch)
                            ops->nelts);
     }
     if (rv == APR_SUCCESS) return OK;
-    ap_log_rerror(APLOG_MARK, drs_outage_level(r, rv), 0, r,
-                  "%s: the response header "
-                  "DRSession failed: %s",
-                  r->uri,
-                  session == NULL ? "DRSession is Off here"
-                                  : drs_session_error(session));
+    drs_outage_complain(r, rv,
+                        "%s: the response header "
+                        "DRSession failed: %s",
+                        r->uri,
+                        session == NULL ? "DRSession is Off here"
+                                        : drs_session_error(session));
     if (rv == DRS_EDOWN) {
         apr_table_setn(r->err_headers_out, "Retry-After", "1");
     }

@@ -9,8 +9,10 @@
 #include "drs_outage.h"
 
 #include <pthread.h>
+#include <stdarg.h>
 
 #include <apr_atomic.h>
+#include <apr_strings.h>
 #include <http_config.h>
 #include <http_log.h>
 
@@ -122,19 +124,33 @@ void drs_outage_note(void *data, apr_status_t rv, int recovered,
     pthread_mutex_unlock(&outage->lock);
 }
 
-int drs_outage_level(const request_rec *r, apr_status_t rv)
+/* Lock not held: whether a request is an example, or one of many. */
+static int is_example(drs_outage_t *outage)
 {
-    const drs_conf_server_t *conf =
-        ap_get_module_config(r->server->module_config, &drsession_module);
-    drs_outage_t *outage = drs_route_baton(conf->route);
     apr_interval_time_t now = drs_redis_clock();
     int is_new;
-
-    if (rv != DRS_EDOWN && rv != DRS_EUNSURE) return APLOG_ERR;
 
     pthread_mutex_lock(&outage->lock);
     is_new = outage->shown == 0 || now - outage->shown >= pause_of_lines;
     if (is_new) outage->shown = now;
     pthread_mutex_unlock(&outage->lock);
-    return is_new ? APLOG_ERR : APLOG_DEBUG;
+    return is_new;
+}
+
+void drs_outage_complain(request_rec *r, apr_status_t rv, const char *format,
+                         ...)
+{
+    const drs_conf_server_t *conf =
+        ap_get_module_config(r->server->module_config, &drsession_module);
+    int is_one_of_many = (rv == DRS_EDOWN || rv == DRS_EUNSURE) &&
+                         !is_example(drs_route_baton(conf->route));
+    int level = is_one_of_many ? APLOG_DEBUG : APLOG_ERR;
+    va_list args;
+
+    if (!APLOG_R_IS_LEVEL(r, level)) return;
+
+    va_start(args, format);
+    ap_log_rerror(APLOG_MARK, level, 0, r, "%s",
+                  apr_pvsprintf(r->pool, format, args));
+    va_end(args);
 }

@@ -41,14 +41,15 @@ void drs_outage_note(void *outage, apr_status_t rv, int recovered,
                      const drs_why_t *why);
 
 /**
- * Tell how loud a face may be about a request that failed. Where Redis is
- * down, one request each five seconds is an example for all.
+ * Log that a request failed: as an error, or at level debug where Redis is
+ * down and this child gave an example within the last five seconds; then the
+ * lines of drs_outage_note() count it.
  *
- * @param r  the request
- * @param rv why it failed
- * @return APLOG_ERR; APLOG_DEBUG for what the lines of drs_outage_note()
- *         count and an example was given of
+ * @param r      the request
+ * @param rv     why it failed
+ * @param format as printf(); says which request and who asked
  */
-int drs_outage_level(const request_rec *r, apr_status_t rv);
+void drs_outage_complain(request_rec *r, apr_status_t rv, const char *format,
+                         ...) __attribute__((format(printf, 3, 4)));
 
 #endif

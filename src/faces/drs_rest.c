@@ -99,12 +99,6 @@ static int refuse_query(const rest_t *rest)
                     "this query is not known for this method and path");
 }
 
-static void log_failure(request_rec *r, apr_status_t rv, const char *detail)
-{
-    ap_log_rerror(APLOG_MARK, drs_outage_level(r, rv), 0, r, "%s %s: %s",
-                  r->method, r->uri, detail);
-}
-
 /* Where Redis is and what it says is for the error log, not for a client. */
 static const char *describe(apr_status_t rv, const char *detail)
 {
@@ -136,7 +130,10 @@ static int fail(const rest_t *rest, apr_status_t rv)
     if (rv == APR_NOTFOUND) {
         detail = rest->field != NULL ? "no such field" : "no session";
     }
-    if (status >= 500) log_failure(rest->r, rv, detail);
+    if (status >= 500) {
+        drs_outage_complain(rest->r, rv, "%s %s: %s", rest->r->method,
+                            rest->r->uri, detail);
+    }
     return complain(rest, status, word, describe(rv, detail));
 }
 
@@ -573,7 +570,10 @@ int drs_rest_handle(request_rec *r, const drs_conf_t *conf,
     if (r->args != NULL) rest.args = r->args;
     if (session == NULL) return forbid(&rest, "DRSession is Off here");
     if (base == NULL) {
-        log_failure(r, APR_EGENERAL, "SetHandler stands in no <Location>");
+        drs_outage_complain(r, APR_EGENERAL,
+                            "%s %s: SetHandler drsession stands in no "
+                            "<Location>",
+                            r->method, r->uri);
         return complain(&rest, HTTP_INTERNAL_SERVER_ERROR, "value",
                         "SetHandler drsession has to stand in a <Location>");
     }

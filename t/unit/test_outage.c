@@ -42,6 +42,14 @@ apr_interval_time_t __wrap_drs_redis_clock(void)
     return now;
 }
 
+static void keep(int level, const char *fmt, va_list args)
+{
+    assert_true(n_lines < LINES);
+    lines[n_lines].level = level & APLOG_LEVELMASK;
+    vsnprintf(lines[n_lines].text, sizeof(lines[0].text), fmt, args);
+    n_lines++;
+}
+
 /* Called under the lock of the outage only, so no two threads meet here. */
 void ap_log_error_(const char *file, int line, int module_index, int level,
                    apr_status_t status, const server_rec *s, const char *fmt,
@@ -54,12 +62,25 @@ void ap_log_error_(const char *file, int line, int module_index, int level,
     (void)module_index;
     (void)status;
     (void)s;
-    assert_true(n_lines < LINES);
-    lines[n_lines].level = level & APLOG_LEVELMASK;
     va_start(args, fmt);
-    vsnprintf(lines[n_lines].text, sizeof(lines[0].text), fmt, args);
+    keep(level, fmt, args);
     va_end(args);
-    n_lines++;
+}
+
+void ap_log_rerror_(const char *file, int line, int module_index, int level,
+                    apr_status_t status, const request_rec *r, const char *fmt,
+                    ...)
+{
+    va_list args;
+
+    (void)file;
+    (void)line;
+    (void)module_index;
+    (void)status;
+    (void)r;
+    va_start(args, fmt);
+    keep(level, fmt, args);
+    va_end(args);
 }
 
 typedef struct site_t {
@@ -82,8 +103,10 @@ static int start(void **state)
     site = apr_pcalloc(p, sizeof(*site));
     site->p = p;
     site->server.module_config = apr_pcalloc(p, 8 * sizeof(void *));
-    site->server.log.level = APLOG_TRACE8;
     site->r.server = &site->server;
+    site->r.pool = p;
+    site->r.log = &site->server.log;
+    site->server.log.level = APLOG_TRACE8;
     drsession_module.module_index = 1;
     conf = apr_pcalloc(p, sizeof(*conf));
     ap_set_module_config(site->server.module_config, &drsession_module, conf);
@@ -211,26 +234,39 @@ static void answers_in_between_are_no_end(void **state)
                        "failed: redis://h:1 answers");
 }
 
+/* A request fails; 1 = it is named as an error, 0 = for debugging only. */
+static int is_named(site_t *site, apr_status_t rv)
+{
+    int before = n_lines;
+    int level;
+
+    drs_outage_complain(&site->r, rv, "%s: %d", "/uri", 7);
+    assert_int_equal(n_lines, before + 1);
+    n_lines = before;
+    level = lines[n_lines].level;
+    assert_string_equal(lines[n_lines].text, "/uri: 7");
+    assert_true(level == APLOG_ERR || level == APLOG_DEBUG);
+    return level == APLOG_ERR;
+}
+
 static void one_request_in_five_seconds_is_an_example(void **state)
 {
     site_t *site = *state;
     int i;
 
     fail_once(site, "h: refused");
-    assert_int_equal(drs_outage_level(&site->r, DRS_EDOWN), APLOG_ERR);
+    assert_true(is_named(site, DRS_EDOWN));
     for (i = 0; i < 49; i++) {
         pass(100);
         fail_once(site, "unasked");
-        assert_int_equal(
-            drs_outage_level(&site->r, i % 2 ? DRS_EDOWN : DRS_EUNSURE),
-            APLOG_DEBUG);
+        assert_false(is_named(site, i % 2 ? DRS_EDOWN : DRS_EUNSURE));
     }
     pass(100);
-    assert_int_equal(drs_outage_level(&site->r, DRS_EUNSURE), APLOG_ERR);
+    assert_true(is_named(site, DRS_EUNSURE));
     answer(site, 1);
     fail_once(site, "h: again");
-    assert_int_equal(drs_outage_level(&site->r, DRS_EDOWN), APLOG_ERR);
-    assert_int_equal(drs_outage_level(&site->r, DRS_EDOWN), APLOG_DEBUG);
+    assert_true(is_named(site, DRS_EDOWN));
+    assert_false(is_named(site, DRS_EDOWN));
 }
 
 /* What says nothing about the server is nobody's example. */
@@ -244,10 +280,20 @@ static void other_failures_are_always_named(void **state)
 
     fail_once(site, "h: refused");
     for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-        for (k = 0; k < 3; k++) {
-            assert_int_equal(drs_outage_level(&site->r, others[i]), APLOG_ERR);
-        }
+        for (k = 0; k < 3; k++) assert_true(is_named(site, others[i]));
     }
+}
+
+static void what_is_not_logged_is_not_written(void **state)
+{
+    site_t *site = *state;
+
+    fail_once(site, "h: refused");
+    assert_true(is_named(site, DRS_EDOWN));
+    n_lines = 0;
+    site->server.log.level = APLOG_INFO;
+    drs_outage_complain(&site->r, DRS_EDOWN, "%s", "/uri");
+    assert_int_equal(n_lines, 0);
 }
 
 static void *fail_often(void *data)
@@ -257,7 +303,6 @@ static void *fail_often(void *data)
 
     for (i = 0; i < ROUNDS; i++) {
         fail_once(site, "unasked");
-        (void)drs_outage_level(&site->r, DRS_EDOWN);
         answer(site, 0);
     }
     return NULL;
@@ -291,6 +336,7 @@ int main(void)
         TEST(answers_in_between_are_no_end),
         TEST(one_request_in_five_seconds_is_an_example),
         TEST(other_failures_are_always_named),
+        TEST(what_is_not_logged_is_not_written),
         TEST(threads_count_together),
     };
 

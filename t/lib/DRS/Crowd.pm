@@ -13,7 +13,8 @@ use Time::HiRes qw(time);
 
 # options: port, clients, seconds, every: seconds between two requests of one
 # client; requests: texts, taken in turn by client; probe => 1. Returns a
-# hash of status => how often, and times => [seconds of each].
+# hash of status => how often, times => [seconds of each] and at => [when each
+# was asked, since the start].
 sub run {
     my (%opt) = @_;
     my $start = time;
@@ -24,7 +25,7 @@ sub run {
     } } 0 .. $opt{clients} - 1;
     my %by_fd;
     my $waiting = '';
-    my %sum = (times => []);
+    my %sum = (times => [], at => [], start => $start);
     local $SIG{PIPE} = 'IGNORE';
     while (1) {
         my $now = time;
@@ -33,11 +34,13 @@ sub run {
             || $now > $end && !grep { $_->{asked} } @links;
         my $soon = $now + 0.1;
         for my $link (@links) {
-            next if $link->{asked} || $link->{next} >= $end;
-            if ($link->{next} <= $now) {
+            my $again = delete $link->{again};
+            next if !$again && ($link->{asked} || $link->{next} >= $end);
+            if ($again || $link->{next} <= $now) {
                 connect_link($link, $opt{port}, \%by_fd) unless $link->{fd};
                 syswrite $link->{socket}, $link->{text};
-                $link->{asked} = $opt{probe} ? $link->{next} : $now;
+                $link->{asked} = $opt{probe} ? $link->{next} : $now
+                    unless $again;
                 $link->{in} = '';
                 vec($waiting, $link->{fd}, 1) = 1;
             }
@@ -77,12 +80,20 @@ sub take {
     my $whole = $head > 3 && defined $body
         && length($link->{in}) >= $head + $body;
     return 0 if $n && !$whole;
+    # A kept connection that httpd closes meanwhile is nothing to a browser.
+    if (!$n && $link->{in} eq '' && $link->{kept}) {
+        delete @$link{qw(socket fd kept)};
+        $link->{again} = 1;
+        return 1;
+    }
+    $link->{kept} = 1;
     my $status = $whole ? substr $link->{in}, 9, 3 : 'lost';
     my $now = time;
     $sum->{$status}++;
     push @{ $sum->{times} }, $now - $link->{asked};
+    push @{ $sum->{at} }, $link->{asked} - $sum->{start};
     if (!$n || $link->{in} =~ /^Connection: close/mi) {
-        delete @$link{qw(socket fd)};
+        delete @$link{qw(socket fd kept)};
     }
     $link->{next} = ($opt->{probe} ? $link->{next} : $now) + $opt->{every};
     delete $link->{asked};

@@ -47,6 +47,20 @@ sub stop {
     waitpid $pid, 0;
 }
 
+# What a program prints, both ways; $? is how it ended.
+sub output {
+    my (@argv) = @_;
+    my $pid = open(my $out, '-|') // die "fork: $!";
+    if ($pid == 0) {
+        open STDERR, '>&', \*STDOUT or POSIX::_exit(126);
+        exec { $argv[0] } @argv or POSIX::_exit(127);
+    }
+    local $/;
+    my $text = readline $out;
+    close $out;
+    return $text // '';
+}
+
 sub is_alive { return waitpid($_[0], WNOHANG) == 0 }
 
 sub wait_until {
