@@ -113,6 +113,8 @@ void drs_reply_guard(request_rec *r, drs_guard_t *guard)
 {
     if (r->main == NULL) {
         if (!guard->used) return;
+        /* Too late for headers, but not for what mod_cache has stored. */
+        if (r->sent_bodyct) r->no_cache = 1;
         protect(r, guard->announced);
     }
     if (is_watched(r, guard)) return;
