@@ -85,6 +85,8 @@ sub start {
             'page.txt'    => 'the same',
             'page.shtml'  => 'user=[<!--#echo var="DRSESSION_user" -->]',
             'error.shtml' => 'user=[<!--#echo var="DRSESSION_user" -->]',
+            'late.shtml'  => 'x' x 200_000
+                . '<!--#include virtual="/cgi/show" -->',
             'parts.shtml' => '<!--#include virtual="/cgi/show" -->'
                 . '<!--#include virtual="/said/part" -->',
         });
@@ -191,6 +193,13 @@ sub stays_with_its_user {
     }
 }
 
+# The part of a long page may use the session when its headers are out.
+sub is_not_stored_by_a_late_use {
+    my ($httpd) = @_;
+    is strangers($httpd, '/late.shtml', \&shows), 0,
+        'a part of a page whose headers were out';
+}
+
 # A cache that was told to keep even what is private still asks who it is.
 my $reckless = $eager . "CacheStorePrivate On\n";
 
@@ -200,6 +209,7 @@ for my $quick (qw(On Off)) {
         $httpd->drs({ jar => $jar{$_} }, qq{set user "$_"})
             for grep { !defined $jar{$_}->id } qw(ann bob);
         stays_with_its_user($httpd, $pages);
+        is_not_stored_by_a_late_use($httpd);
         error_log_is_clean($httpd, qr/AH00128|AH01630/);
     };
 }

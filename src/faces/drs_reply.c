@@ -114,6 +114,8 @@ void drs_reply_guard(request_rec *r, drs_guard_t *guard)
     if (is_watched(r, guard)) return; /* the filter looks once more */
     if (r->main == NULL) {
         if (!guard->used) return;
+        /* Too late for headers, but not for what mod_cache has stored. */
+        if (r->sent_bodyct) r->no_cache = 1;
         protect(r, guard->announced);
     }
     ap_add_output_filter(r->main == NULL ? page_filter : part_filter, guard, r,

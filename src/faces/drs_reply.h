@@ -17,7 +17,8 @@ typedef struct drs_guard_t {
 /**
  * Keep shared caches from keeping a page whose session is used: now, and
  * again when its headers leave. A stricter word of the application stays, a
- * looser one goes, and so does one of mod_headers. To be called when the
+ * looser one goes, and so does one of mod_headers. Once the headers are out,
+ * only httpd's own cache can still be told. To be called when the
  * session is used, and for each request that makes a part of the page: what
  * httpd caches of a part is protected if the session is used by then.
  *
