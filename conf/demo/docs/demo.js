@@ -269,6 +269,11 @@ async function poll() {
 
 document.querySelectorAll('.door').forEach(furnish);
 for (const id of ['end', 'regenerate', 'cart-clear']) $(id).disabled = true;
-if (tabs) tabs.onmessage = poll;
+function pollIfSeen() {
+    if (!document.hidden) poll();
+}
+
+if (tabs) tabs.onmessage = pollIfSeen;
+document.addEventListener('visibilitychange', pollIfSeen);
 inTurn(() => findDoor($('door-lua'))).then(poll);
-setInterval(() => { if (!document.hidden) poll(); }, 1000);
+setInterval(pollIfSeen, 1000);
