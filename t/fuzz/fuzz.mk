@@ -29,7 +29,8 @@ $(BUILD)/fuzz_words $(BUILD)/fuzz_forward $(BUILD)/fuzz_rest: \
 	$(BUILD)/t/fuzz/stage.o
 $(BUILD)/fuzz_words: $(BUILD)/src/faces/drs_words.o
 $(BUILD)/fuzz_forward: $(BUILD)/src/faces/drs_forward.o
-$(BUILD)/fuzz_rest: $(BUILD)/src/faces/drs_rest.o
+$(BUILD)/fuzz_rest: $(BUILD)/src/faces/drs_rest.o \
+	$(BUILD)/src/faces/drs_outage.o
 
 $(FUZZ_LUA:%=$(BUILD)/fuzz_%): $(BUILD)/t/fuzz/lua_same.o \
 	$(patsubst %,$(BUILD)/src/lua/drs_lua_%.o,dump load text)

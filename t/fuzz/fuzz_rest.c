@@ -17,6 +17,7 @@
 #include <apr_strings.h>
 
 #include "drs_codec.h"
+#include "drs_outage.h"
 #include "drs_rest.h"
 #include "server.h"
 #include "stage.h"
@@ -424,14 +425,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_input_t input = fuzz_open(data, size);
     drs_url_t url = { DRS_SCHEME_UNIX, 0, 0, NULL, "/r", NULL, NULL, "here" };
     drs_route_conf_t conf = { { &url, NULL, NULL, APR_USEC_PER_SEC },
-                              { 1, 2, apr_time_from_sec(60), 100000 } };
+                              { 1, 2, apr_time_from_sec(60), 100000 },
+                              NULL,
+                              NULL };
     unsigned int method = fuzz_byte(&input);
     unsigned int who = fuzz_byte(&input);
     unsigned int how = fuzz_byte(&input);
     int wanted = 0;
+    drs_conf_server_t server;
     scene_t scene;
     kind_t kind;
 
+    memset(&server, 0, sizeof(server));
     memset(&scene, 0, sizeof(scene));
     if (apr_pool_create(&scene.p, input.p) != APR_SUCCESS) return 0;
     scene.r = stage_request(&scene.conf, scene.p);
@@ -441,7 +446,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     allow(&scene, who);
     set_request(&scene, &input, how);
     server_start(&input);
-    open_session(&scene, drs_route_create(&conf, scene.p), how);
+    server.route = drs_outage_watch(&conf, scene.r->server, scene.p);
+    ap_set_module_config(scene.r->server->module_config, &drsession_module,
+                         &server);
+    open_session(&scene, server.route, how);
     kind = sort(&scene, how, &wanted);
     CLAIM(drs_rest_handle(scene.r, &scene.conf, scene.session) == OK);
     check(&scene, kind, wanted);

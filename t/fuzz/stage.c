@@ -116,6 +116,19 @@ void ap_log_rerror_(const char *file, int line, int module_index, int level,
     (void)fmt;
 }
 
+void ap_log_error_(const char *file, int line, int module_index, int level,
+                   apr_status_t status, const server_rec *s, const char *fmt,
+                   ...)
+{
+    (void)file;
+    (void)line;
+    (void)module_index;
+    (void)level;
+    (void)status;
+    (void)s;
+    (void)fmt;
+}
+
 int ap_setup_client_block(request_rec *r, int policy)
 {
     (void)r;
