@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: MIT
 # DRSessionForward: a proxied backend sees true fields of the session in
-# request headers, and nothing that a client wrote there.
+# request headers, and nothing that a client wrote there. Nor do programs in
+# exported variables.
 use strict;
 use warnings;
 use FindBin;
@@ -212,4 +213,62 @@ is $httpd->get('/fail/echo')->{status}, 200, 'not without a session';
 $redis->start;
 
 error_log_is_clean($httpd, qr/DRSessionForward has no answer/);
+$httpd->stop;
+
+# The same for variables: what a client says in headers, and what rules of the
+# configuration make of it before the session is exported.
+subtest 'exported_variables_cannot_be_planted' => sub {
+    my @planted = qw(DRSESSION_user drsession_user Drsession_USER DRSESSION_n
+        DRSESSION_STATUS drsession_status DRSESSION_KEY Drsession_Key
+        DRSESSION_URL DRSESSION_IDLE DRSESSION_other SHOP_CART shop_cart);
+    my @headers = map { [$_, 'evil'] } qw(Spoof DRSESSION_user DRSESSION-user
+        drsession-user drsession_user DRSESSION.user DRSESSION-USER
+        DRSESSION-STATUS DRSESSION_STATUS Http-DRSESSION-user
+        Redirect-DRSESSION-user DRSESSION-KEY DRSESSION-URL SHOP-CART
+        SHOP_CART HTTP_DRSESSION_user);
+    my $rules = "RewriteEngine On\nRewriteCond %{HTTP:Spoof} (.+)\n"
+        . 'RewriteRule ^ - [' . join(',', map { "E=$_:%1" } @planted) . "]\n";
+    my $httpd = start_httpd(redis => $redis, cgi => { env => "#!/bin/sh\n"
+        . "printf 'Content-Type: text/plain\\r\\n\\r\\n'; env\n" },
+        docs => { 'inc.shtml' => '<!--#include virtual="/cgi/env" -->' },
+        conf => <<"CONF");
+DRSession On
+DRSessionOnError pass
+SetEnvIf Spoof "(.+)" @{[map { "$_=\$1" } @planted]}
+$rules
+<LocationMatch "^/(?:cgi|inc)">
+    DRSessionExport user cart=SHOP_CART
+    $rules
+</LocationMatch>
+RewriteRule ^/moved\$ /cgi/env [PT]
+ErrorDocument 404 /cgi/env
+CONF
+    my $live = jar();
+    $httpd->drs({ jar => $live }, 'set user "ann"', 'set cart [1]');
+    my %true = (live => 'DRSESSION_STATUS=live DRSESSION_user=ann '
+        . 'SHOP_CART=[1]', none => 'DRSESSION_STATUS=none',
+        unavailable => 'DRSESSION_STATUS=unavailable');
+    my $see = sub {
+        my ($status, $with, @how) = @_;
+        for my $how (@how ? @how : (['GET', '/cgi/env'],
+            ['OPTIONS', '/cgi/env'], ['POST', '/cgi/env'], ['GET', '/moved'],
+            ['GET', '/no/such'], ['GET', '/inc.shtml'])) {
+            my ($method, $path) = @$how;
+            my $r = $httpd->request($method, $path, headers => \@headers,
+                $with ? (jar => $with->copy) : ());
+            is join(' ', sort grep { /^(?:DRSESSION|SHOP)_/i }
+                split /\n/, $r->{body}), $true{$status},
+                "$status: $method $path";
+        }
+    };
+    $see->('none', undef);
+    $see->('none', jar(drsession => 'q' x 44));
+    $see->('none', jar(drsession => 'q'));
+    $see->('live', $live);
+    $redis->stop;
+    $see->('unavailable', $live);
+    $see->('none', undef);
+    $redis->start;
+    error_log_is_clean($httpd, qr/DRSessionExport has no answer/, qr/AH00128/);
+};
 done_testing;
