@@ -630,6 +630,33 @@ for my $mpm (qw(prefork worker event)) {
     }
 }
 
+subtest 'hook_and_handler_of_a_file_may_share_a_handle' => sub {
+    for (['once', 'none'], ['request', 1], ['conn', 1], ['thread', 1],
+         ['server', 1]) {
+        my ($scope, $said) = @$_;
+        my $httpd = start_httpd(redis => $redis, @modules, start => 0,
+            docs => { 'share.lua' => <<'LUA' });
+local drsession = require "drsession"
+function hook(r)
+    s = drsession.open(r)
+    s.a = 1
+    return apache2.DECLINED
+end
+function handle(r)
+    r:puts(s and s.a or "none")
+    return apache2.OK
+end
+LUA
+        $httpd->{conf} = $common . "LuaScope $scope\nLuaHookFixups "
+            . $httpd->dir . "/docs/share.lua hook\n";
+        $httpd->start;
+        is $httpd->get('/share.lua', jar => jar())->{body}, $said,
+            "LuaScope $scope: $said" for 1 .. 3;
+        error_log_is_clean($httpd);
+        $httpd->stop;
+    }
+};
+
 subtest 'a_request_that_is_not_over_is_still_another_one' => sub {
     my $httpd = start_httpd(redis => $redis, @modules, threads => 8,
         servers => 1, start => 0,
