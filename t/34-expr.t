@@ -205,12 +205,15 @@ subtest 'every_phase' => sub {
         docs => \%docs, start => 0);
     $httpd->{conf} = complete($httpd, <<'CONF');
 DRSession On
-SetEnvIfExpr "%{DRSESSION:user} == 'ann'" ANN=yes
+SetEnvIfExpr "%{REQUEST_URI} == '/page.txt' && %{DRSESSION:user} == 'ann'" ANN=yes
 RewriteEngine On
 RewriteMap s int:drsession
 RewriteRule ^/away$ http://127.0.0.1/${s:user|nobody} [R]
 <Location />
     Header always set X-Ann %{ANN}e env=ANN
+</Location>
+<Location /reff>
+    Header set X-User "expr=[%{DRSESSION:user}]"
 </Location>
 <Location /moved>
     Redirect 302 "/%{DRSESSION:user}"
@@ -232,6 +235,7 @@ CONF
     is $get->('/role/page.txt')->{status}, 200, 'authorized';
     like header($get->('/moved'), 'Location'), qr{/ann\z}, 'handled';
     is $get->('/any/page.txt')->{body}, 'not for ann', 'refused';
+    is header($get->('/reff/page.txt'), 'X-User'), '[ann]', 'answered';
     is $redis->count_reads(sub { $get->('/any/page.txt') }), 1,
         'all phases of a request are one round trip';
     is $redis->count_reads(sub { $httpd->get('/page.txt') }), 0,
@@ -242,6 +246,8 @@ CONF
         'or not';
     $redis->stop;
     is $get->('/page.txt')->{status}, 503, 'Redis away: 503';
+    is header($get->('/reff/page.txt'), 'X-User') // '', '',
+        'a header stays empty';
     is $get->('/moved')->{status}, 500, 'a redirect to nowhere is an error';
     is $get->('/role/page.txt')->{status}, 500, 'so is an authorization';
     error_log_is_clean($httpd, qr/AH01630|AH02841|AH02557|failed: session field/,
