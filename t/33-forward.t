@@ -215,6 +215,53 @@ $redis->start;
 error_log_is_clean($httpd, qr/DRSessionForward has no answer/);
 $httpd->stop;
 
+# mod_dir puts a file in the place of a request when its headers and variables
+# are made already, for another section.
+subtest 'the_index_of_a_folder' => sub {
+    my $env = "#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\n\\r\\n'; env\n";
+    my $httpd = start_httpd(redis => $redis, cgi => { 'a/index.cgi' => $env,
+        'b/index.cgi' => $env, 'c/index.cgi' => $env }, conf => <<'CONF');
+DRSession On
+DRSessionIdle 1h
+DirectoryIndex index.cgi
+<FilesMatch "cgi$">
+    DRSessionForward user X-Session-User
+    DRSessionExport n
+</FilesMatch>
+<Location /none>
+    FallbackResource /cgi/b/index.cgi
+</Location>
+<LocationMatch "^/cgi/c/$">
+    DRSessionForward n X-N
+    DRSessionExport user
+    DRSessionChildAccess On
+</LocationMatch>
+<LocationMatch "^/cgi/c/index">
+    DRSession Off
+</LocationMatch>
+CONF
+    my $jar = jar();
+    $httpd->drs({ jar => $jar }, 'set user "ann"', 'set n 7');
+    my $seen = sub {
+        my ($path, $with) = @_;
+        my $r = $httpd->get($path, jar => $with // jar(),
+            headers => [['X-Session-User', 'evil'], ['X-N', 'of mine']]);
+        return join ' ', sort grep { /^(?:DRSESSION_|HTTP_X_)/ }
+            split /\n/, $r->{body};
+    };
+    for my $path (qw(/cgi/a/index.cgi /cgi/a/ /none)) {
+        is $seen->($path, $jar), 'DRSESSION_STATUS=live DRSESSION_n=7 '
+            . 'HTTP_X_N=of mine HTTP_X_SESSION_USER=ann', $path;
+        is $seen->($path), 'DRSESSION_STATUS=none HTTP_X_N=of mine',
+            "$path without a session";
+        is $redis->count_reads(sub { $seen->($path, $jar) }), 1,
+            'in one round trip';
+    }
+    is $seen->('/cgi/c/', $jar), '', 'where it is Off nothing is shown';
+    error_log_is_clean($httpd);
+    $httpd->stop;
+};
+
 # The same for variables: what a client says in headers, and what rules of the
 # configuration make of it before the session is exported.
 subtest 'exported_variables_cannot_be_planted' => sub {
