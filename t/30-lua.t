@@ -804,7 +804,7 @@ subtest 'what_is_installed_is_found' => sub {
     my $root = start_httpd(start => 0)->dir . '/root';
     my ($build) = $home =~ m{\A(.*)/};
     my $make = $ENV{MAKE} // 'make';
-    my $said = qx($make -s -C '$FindBin::Bin/..' install DESTDIR=$root BUILD=$build 2>&1);
+    my $said = qx($make -s -C '$FindBin::Bin/..' install -o all -o lua DESTDIR=$root BUILD=$build 2>&1);
     ok -e $root . DRS::Httpd::libexec() . '/mod_drsession.so', 'the module'
         or diag $said;
     my $httpd = start_httpd(redis => $redis, @modules, plain => 1, start => 0,
