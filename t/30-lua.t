@@ -70,6 +70,7 @@ my $httpd = start_httpd(redis => $redis, @modules, start => 0,
     docs => { %example, map { $_ => $run }
         qw(run.lua ro/run.lua off/run.lua small/run.lua raw/run.lua) });
 $httpd->{conf} = $common . <<'CONF';
+DRSessionTimeout command=5s request=30s
 <Location /ro>
     DRSession ReadOnly
 </Location>
@@ -310,8 +311,9 @@ local list, runs = {}, 0
 for i = 1, 1000 do list[i] = { n = i, text = ("x"):rep(20) .. i } end
 local other, absent = {}, {}
 for i = 1, 300 do other[i], absent[i] = ("y"):rep(100), "none" end
-s.list, s.other = list, other
-for i = 1, 200 do d.add(s, "name of a field " .. i, i) end
+local fields = { list = list, other = other }
+for i = 1, 200 do fields["name of a field " .. i] = i end
+d.update(s, fields)
 
 local function trap()
     setmetatable({}, { __gc = function()
