@@ -36,6 +36,7 @@
 #include "drs_forward.h"
 #include "drs_handoff.h"
 #include "drs_header.h"
+#include "drs_index.h"
 #include "drs_log.h"
 #include "drs_lookup.h"
 #include "drs_outage.h"
@@ -287,19 +288,13 @@ static apr_status_t export_session(request_rec *r, binding_t *binding)
     return APR_SUCCESS;
 }
 
-/* The directive that made the request ask before its handler. */
-static const char *name_door(const drs_conf_t *conf)
-{
-    if (conf->exports != NULL) return "DRSessionExport";
-    return conf->forwards != NULL ? "DRSessionForward" : "DRSessionChildAccess";
-}
-
 static int fix_up(request_rec *r)
 {
     binding_t *binding = NULL;
     drs_conf_t conf;
     apr_status_t rv;
 
+    drs_index_note(r);
     drs_child_clear(r);
     drs_forward_clear(
         r, ap_get_module_config(r->per_dir_config, &drsession_module));
@@ -317,9 +312,15 @@ static int fix_up(request_rec *r)
     if (rv == APR_SUCCESS) return DECLINED;
 
     drs_outage_complain(r, rv, "%s: %s has no answer: %s", r->uri,
-                        name_door(&binding->conf),
+                        drs_env_door(&binding->conf),
                         drs_session_error(binding->session));
     return binding->conf.pass ? DECLINED : refuse(r, rv);
+}
+
+/* An index took the place of its folder when all was prepared. */
+static int fix_up_index(request_rec *r)
+{
+    return drs_index_leave(r) ? fix_up(r) : DECLINED;
 }
 
 /* From here on a child may run: what was read before it is old. */
@@ -536,6 +537,7 @@ static void register_hooks(apr_pool_t *p)
 {
     /* After mod_rewrite has set variables, before SetEnv has the last word. */
     ap_hook_fixups(fix_up, NULL, NULL, APR_HOOK_FIRST + 5);
+    ap_hook_fixups(fix_up_index, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_pre_config(offer_items, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(prepare, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_expr_lookup(look_up_function, NULL, NULL, APR_HOOK_MIDDLE);

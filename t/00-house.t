@@ -184,8 +184,8 @@ fence('only the codec sees jansson', qr{(?:^|/)jansson\.h$},
 fence('only the Lua guest sees Lua', qr{(?:^|/)(?:lua|lualib|lauxlib)\.h$},
     qr{^src/lua/}, [ 'src/faces/drs_bad.c', "#include <lua.h>\n" ]);
 fence('only faces and the module see faces',
-    qr{^drs_(?:conf|check|child|env|header|expr|forward|lists|log|lookup|outage
-        |reply|rest|status|secret|threads|turn|words)\.h$}x,
+    qr{^drs_(?:conf|check|child|env|header|expr|forward|index|lists|log|lookup
+        |outage|reply|rest|status|secret|threads|turn|words)\.h$}x,
     qr{^mod_drsession\.c$|^src/faces/},
     [ 'src/engine/drs_bad.c', "#include \"drs_conf.h\"\n" ]);
 fence('the Lua guest sees the public header alone',

@@ -70,6 +70,7 @@ my $httpd = start_httpd(redis => $redis, @modules, start => 0,
     docs => { %example, map { $_ => $run }
         qw(run.lua ro/run.lua off/run.lua small/run.lua raw/run.lua) });
 $httpd->{conf} = $common . <<'CONF';
+DRSessionTimeout command=5s request=30s
 <Location /ro>
     DRSession ReadOnly
 </Location>
@@ -310,8 +311,9 @@ local list, runs = {}, 0
 for i = 1, 1000 do list[i] = { n = i, text = ("x"):rep(20) .. i } end
 local other, absent = {}, {}
 for i = 1, 300 do other[i], absent[i] = ("y"):rep(100), "none" end
-s.list, s.other = list, other
-for i = 1, 200 do d.add(s, "name of a field " .. i, i) end
+local fields = { list = list, other = other }
+for i = 1, 200 do fields["name of a field " .. i] = i end
+d.update(s, fields)
 
 local function trap()
     setmetatable({}, { __gc = function()
@@ -630,6 +632,33 @@ for my $mpm (qw(prefork worker event)) {
     }
 }
 
+subtest 'hook_and_handler_of_a_file_may_share_a_handle' => sub {
+    for (['once', 'none'], ['request', 1], ['conn', 1], ['thread', 1],
+         ['server', 1]) {
+        my ($scope, $said) = @$_;
+        my $httpd = start_httpd(redis => $redis, @modules, start => 0,
+            docs => { 'share.lua' => <<'LUA' });
+local drsession = require "drsession"
+function hook(r)
+    s = drsession.open(r)
+    s.a = 1
+    return apache2.DECLINED
+end
+function handle(r)
+    r:puts(s and s.a or "none")
+    return apache2.OK
+end
+LUA
+        $httpd->{conf} = $common . "LuaScope $scope\nLuaHookFixups "
+            . $httpd->dir . "/docs/share.lua hook\n";
+        $httpd->start;
+        is $httpd->get('/share.lua', jar => jar())->{body}, $said,
+            "LuaScope $scope: $said" for 1 .. 3;
+        error_log_is_clean($httpd);
+        $httpd->stop;
+    }
+};
+
 subtest 'a_request_that_is_not_over_is_still_another_one' => sub {
     my $httpd = start_httpd(redis => $redis, @modules, threads => 8,
         servers => 1, start => 0,
@@ -777,7 +806,7 @@ subtest 'what_is_installed_is_found' => sub {
     my $root = start_httpd(start => 0)->dir . '/root';
     my ($build) = $home =~ m{\A(.*)/};
     my $make = $ENV{MAKE} // 'make';
-    my $said = qx($make -s -C '$FindBin::Bin/..' install DESTDIR=$root BUILD=$build 2>&1);
+    my $said = qx($make -s -C '$FindBin::Bin/..' install -o all -o lua DESTDIR=$root BUILD=$build 2>&1);
     ok -e $root . DRS::Httpd::libexec() . '/mod_drsession.so', 'the module'
         or diag $said;
     my $httpd = start_httpd(redis => $redis, @modules, plain => 1, start => 0,

@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: MIT
 # DRSessionForward: a proxied backend sees true fields of the session in
-# request headers, and nothing that a client wrote there.
+# request headers, and nothing that a client wrote there. Nor do programs in
+# exported variables.
 use strict;
 use warnings;
 use FindBin;
@@ -213,4 +214,109 @@ $redis->start;
 
 error_log_is_clean($httpd,
     qr/DRSessionForward has no answer|sessions are down: /);
+$httpd->stop;
+
+# mod_dir puts a file in the place of a request when its headers and variables
+# are made already, for another section.
+subtest 'the_index_of_a_folder' => sub {
+    my $env = "#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\n\\r\\n'; env\n";
+    my $httpd = start_httpd(redis => $redis, cgi => { 'a/index.cgi' => $env,
+        'b/index.cgi' => $env, 'c/index.cgi' => $env }, conf => <<'CONF');
+DRSession On
+DRSessionIdle 1h
+DirectoryIndex index.cgi
+<FilesMatch "cgi$">
+    DRSessionForward user X-Session-User
+    DRSessionExport n
+</FilesMatch>
+<Location /none>
+    FallbackResource /cgi/b/index.cgi
+</Location>
+<LocationMatch "^/cgi/c/$">
+    DRSessionForward n X-N
+    DRSessionExport user
+    DRSessionChildAccess On
+</LocationMatch>
+<LocationMatch "^/cgi/c/index">
+    DRSession Off
+</LocationMatch>
+CONF
+    my $jar = jar();
+    $httpd->drs({ jar => $jar }, 'set user "ann"', 'set n 7');
+    my $seen = sub {
+        my ($path, $with) = @_;
+        my $r = $httpd->get($path, jar => $with // jar(),
+            headers => [['X-Session-User', 'evil'], ['X-N', 'of mine']]);
+        return join ' ', sort grep { /^(?:DRSESSION_|HTTP_X_)/ }
+            split /\n/, $r->{body};
+    };
+    for my $path (qw(/cgi/a/index.cgi /cgi/a/ /none)) {
+        is $seen->($path, $jar), 'DRSESSION_STATUS=live DRSESSION_n=7 '
+            . 'HTTP_X_N=of mine HTTP_X_SESSION_USER=ann', $path;
+        is $seen->($path), 'DRSESSION_STATUS=none HTTP_X_N=of mine',
+            "$path without a session";
+        is $redis->count_reads(sub { $seen->($path, $jar) }), 1,
+            'in one round trip';
+    }
+    is $seen->('/cgi/c/', $jar), '', 'where it is Off nothing is shown';
+    error_log_is_clean($httpd);
+    $httpd->stop;
+};
+
+# The same for variables: what a client says in headers, and what rules of the
+# configuration make of it before the session is exported.
+subtest 'exported_variables_cannot_be_planted' => sub {
+    my @planted = qw(DRSESSION_user drsession_user Drsession_USER DRSESSION_n
+        DRSESSION_STATUS drsession_status DRSESSION_KEY Drsession_Key
+        DRSESSION_URL DRSESSION_IDLE DRSESSION_other SHOP_CART shop_cart);
+    my @headers = map { [$_, 'evil'] } qw(Spoof DRSESSION_user DRSESSION-user
+        drsession-user drsession_user DRSESSION.user DRSESSION-USER
+        DRSESSION-STATUS DRSESSION_STATUS Http-DRSESSION-user
+        Redirect-DRSESSION-user DRSESSION-KEY DRSESSION-URL SHOP-CART
+        SHOP_CART HTTP_DRSESSION_user);
+    my $rules = "RewriteEngine On\nRewriteCond %{HTTP:Spoof} (.+)\n"
+        . 'RewriteRule ^ - [' . join(',', map { "E=$_:%1" } @planted) . "]\n";
+    my $httpd = start_httpd(redis => $redis, cgi => { env => "#!/bin/sh\n"
+        . "printf 'Content-Type: text/plain\\r\\n\\r\\n'; env\n" },
+        docs => { 'inc.shtml' => '<!--#include virtual="/cgi/env" -->' },
+        conf => <<"CONF");
+DRSession On
+DRSessionOnError pass
+SetEnvIf Spoof "(.+)" @{[map { "$_=\$1" } @planted]}
+$rules
+<LocationMatch "^/(?:cgi|inc)">
+    DRSessionExport user cart=SHOP_CART
+    $rules
+</LocationMatch>
+RewriteRule ^/moved\$ /cgi/env [PT]
+ErrorDocument 404 /cgi/env
+CONF
+    my $live = jar();
+    $httpd->drs({ jar => $live }, 'set user "ann"', 'set cart [1]');
+    my %true = (live => 'DRSESSION_STATUS=live DRSESSION_user=ann '
+        . 'SHOP_CART=[1]', none => 'DRSESSION_STATUS=none',
+        unavailable => 'DRSESSION_STATUS=unavailable');
+    my $see = sub {
+        my ($status, $with, @how) = @_;
+        for my $how (@how ? @how : (['GET', '/cgi/env'],
+            ['OPTIONS', '/cgi/env'], ['POST', '/cgi/env'], ['GET', '/moved'],
+            ['GET', '/no/such'], ['GET', '/inc.shtml'])) {
+            my ($method, $path) = @$how;
+            my $r = $httpd->request($method, $path, headers => \@headers,
+                $with ? (jar => $with->copy) : ());
+            is join(' ', sort grep { /^(?:DRSESSION|SHOP)_/i }
+                split /\n/, $r->{body}), $true{$status},
+                "$status: $method $path";
+        }
+    };
+    $see->('none', undef);
+    $see->('none', jar(drsession => 'q' x 44));
+    $see->('none', jar(drsession => 'q'));
+    $see->('live', $live);
+    $redis->stop;
+    $see->('unavailable', $live);
+    $see->('none', undef);
+    $redis->start;
+    error_log_is_clean($httpd, qr/DRSessionExport has no answer/, qr/AH00128|sessions are down: /);
+};
 done_testing;

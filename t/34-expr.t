@@ -198,6 +198,63 @@ subtest 'logs' => sub {
         'the error log has the item, too';
 };
 
+# What evaluates expressions, from the first phase of a request to the last.
+subtest 'every_phase' => sub {
+    my ($redis, $ann) = (start_redis(), jar());
+    my $httpd = start_httpd(redis => $redis, modules => \@modules,
+        docs => \%docs, start => 0);
+    $httpd->{conf} = complete($httpd, <<'CONF');
+DRSession On
+SetEnvIfExpr "%{REQUEST_URI} == '/page.txt' && %{DRSESSION:user} == 'ann'" ANN=yes
+RewriteEngine On
+RewriteMap s int:drsession
+RewriteRule ^/away$ http://127.0.0.1/${s:user|nobody} [R]
+<Location />
+    Header always set X-Ann %{ANN}e env=ANN
+</Location>
+<Location /reff>
+    Header set X-User "expr=[%{DRSESSION:user}]"
+</Location>
+<Location /moved>
+    Redirect 302 "/%{DRSESSION:user}"
+</Location>
+<Location /any>
+    Require all denied
+    ErrorDocument 403 "not for %{DRSESSION:user}"
+</Location>
+<Location /role>
+    Require expr "drsession('user') == 'ann'"
+</Location>
+CustomLog @DIR@/ann.log "%U" "expr=%{DRSESSION:user} == 'ann'"
+CONF
+    $httpd->start;
+    $httpd->drs({ jar => $ann }, 'set user "ann"');
+    my $get = sub { $httpd->get($_[0], jar => $ann) };
+    is header($get->('/page.txt'), 'X-Ann'), 'yes', 'when it was read';
+    like header($get->('/away'), 'Location'), qr{/ann\z}, 'translated';
+    is $get->('/role/page.txt')->{status}, 200, 'authorized';
+    like header($get->('/moved'), 'Location'), qr{/ann\z}, 'handled';
+    is $get->('/any/page.txt')->{body}, 'not for ann', 'refused';
+    is header($get->('/reff/page.txt'), 'X-User'), '[ann]', 'answered';
+    is $redis->count_reads(sub { $get->('/any/page.txt') }), 1,
+        'all phases of a request are one round trip';
+    is $redis->count_reads(sub { $httpd->get('/page.txt') }), 0,
+        'none without a session';
+    ok wait_until(3, sub { DRS::Httpd::slurp($httpd->dir . '/ann.log')
+        =~ m{^/any/page.txt$}m }), 'and logged';
+    unlike DRS::Httpd::slurp($httpd->dir . '/ann.log'), qr{^/page.txt\n.*^/page.txt$}ms,
+        'or not';
+    $redis->stop;
+    is $get->('/page.txt')->{status}, 503, 'Redis away: 503';
+    is header($get->('/reff/page.txt'), 'X-User') // '', '',
+        'a header stays empty';
+    is $get->('/moved')->{status}, 500, 'a redirect to nowhere is an error';
+    is $get->('/role/page.txt')->{status}, 500, 'so is an authorization';
+    error_log_is_clean($httpd, qr/AH01630|AH02841|AH02557|failed: session field/,
+        qr/session field 'user': |sessions are down: /);
+    $httpd->stop;
+};
+
 subtest 'an_unfit_value_is_an_error' => sub {
     is_deeply [$httpd->conftest(complete($httpd, $conf))]->[0], 0, 'good';
     my $bad = start_httpd(redis => $redis, modules => \@modules,

@@ -500,6 +500,7 @@ sub battery {
         nobody_can_plant_a_variable nothing_is_left_for_the_next_request
         the_response_header a_streamed_page child_access redis_away);
     error_log_is_clean($httpd, qr/response header DRSession/,
+        qr/sessions are down: /,
         qr/drsession:error\].*DRSession(?:Export|ChildAccess) /,
         qr/AH00128|AH01075.*passing brigade/);
     $httpd->stop;

@@ -175,3 +175,9 @@ const char *drs_env_known(const drs_env_memory_t *memory, const char *field)
     }
     return NULL;
 }
+
+const char *drs_env_door(const drs_conf_t *conf)
+{
+    if (conf->exports != NULL) return "DRSessionExport";
+    return conf->forwards != NULL ? "DRSessionForward" : "DRSessionChildAccess";
+}

@@ -59,4 +59,12 @@ apr_status_t drs_env_export(request_rec *r, const drs_conf_t *conf,
  */
 const char *drs_env_known(const drs_env_memory_t *memory, const char *field);
 
+/**
+ * Name the directive that makes a request ask Redis before its handler.
+ *
+ * @param conf of the request, with at least one of these directives
+ * @return its name
+ */
+const char *drs_env_door(const drs_conf_t *conf);
+
 #endif
