@@ -471,6 +471,7 @@ sub try_example {
     is header($get->(''), 'DRSession'), undef, 'no header of ours is shown';
     is $get->('?name=%22%0D%0AX')->{status}, 200, 'a name of any bytes';
     is $httpd->drs({ jar => $jar }, 'get_string name'), "ok \"\r\nX", 'is kept';
+    is $get->('?name=%FF')->{status}, 200, 'even one that is no UTF-8';
 }
 
 sub try_examples {

@@ -92,6 +92,7 @@ my %writes = map { $_ => 1 } 'the C API', 'a counter by REST',
 my $h2_conf = <<"CONF";
 Protocols h2c http/1.1
 DRSession On
+DRSessionTimeout command=5s request=10s
 DRSessionIdle 1h
 <Location /session>
     SetHandler drsession
@@ -213,7 +214,7 @@ sub a_session_that_ends_while_others_go_on {
 # Longer than the wait for a connection, for more streams than threads.
 sub more_streams_than_connections {
     put_sessions(100);
-    $redis->cmd('CLIENT', 'PAUSE', 300, 'ALL');
+    $redis->cmd('CLIENT', 'PAUSE', 600, 'ALL');
     my @answers = $h2->round(map { { method => 'POST', path => '/drs',
         body => "get tag\n", headers => [cookie($_)] } } 0 .. 99);
     my @wrong = grep { $answers[$_]{body} ne "ok \"t$_\"\n" } 0 .. 99;
@@ -246,6 +247,40 @@ sub a_stream_of_a_backend_streams {
     like $text, qr/last/, 'which comes too';
 }
 
+# Between two httpds: here header lines are frames, and lower case.
+sub a_backend_of_http_2 {
+    plan skip_all => 'no mod_proxy_http2 here'
+        unless -e DRS::Httpd::libexec() . '/mod_proxy_http2.so';
+    my $behind = DRS::Httpd->new(plain => 1, modules => ['http2'],
+        cgi => { says => $program, env => "#!/bin/sh\n"
+            . "printf 'Content-Type: text/plain\\r\\n\\r\\n'; env\n" },
+        conf => "Protocols h2c http/1.1\n");
+    local $httpd = start_httpd(redis => $redis,
+        modules => [@modules, qw(http2 proxy_http2)], conf => <<"CONF");
+DRSession On
+ProxyPass /back h2c://127.0.0.1:@{[$behind->port]}/cgi
+<Location /back>
+    DRSessionHeader On
+    DRSessionForward by X-By
+</Location>
+CONF
+    local $jar = jar();
+    my $say = sub { $httpd->get('/back/says?' . pct(join "\n", @_),
+        jar => $jar) };
+    my $r = $say->('DRSession: set by "a, b"', 'DRSession: incr n 1, incr n 1');
+    is $r->{status}, 200, 'two lines';
+    is header($r, 'DRSession'), undef, 'are not shown';
+    is scalar(cookies_of($r)), 1, 'one cookie';
+    is $httpd->drs({ jar => $jar }, 'all'), 'ok {"by":"a, b","n":2}', 'done';
+    $r = $httpd->get('/back/env', jar => $jar,
+        headers => [['X_By', 'evil'], ['X-By', 'evil']]);
+    like $r->{body}, qr/^HTTP_X_BY=a, b$/m, 'a field is forwarded';
+    unlike $r->{body}, qr/evil/, 'and nothing else';
+    is $say->('DRSession: nonsense')->{status}, 502, 'a malformed one is 502';
+    error_log_is_clean($httpd, qr/response header DRSession is malformed/);
+    $_->stop for $httpd, $behind;
+}
+
 sub http_2 {
     my ($mpm) = @_;
     plan skip_all => 'no mod_http2 here'
@@ -263,6 +298,7 @@ sub http_2 {
     undef $h2;
     error_log_is_clean($httpd);
     $httpd->stop;
+    subtest a_backend_of_http_2 => \&a_backend_of_http_2 if $mpm eq 'event';
 }
 
 # What one page, or one error, or one loop of rewriting makes: pages that
@@ -287,6 +323,7 @@ my %docs = (
     'members/part.shtml' => $seen,
     'dir/index.shtml' => $seen,
     'dir/last.txt' => 'last',
+    'live/other.txt' => 'other',
     'fall/here.txt' => 'here',
     'views/page.shtml.en' => "en$seen",
     'views/page.shtml.de' => "de$seen",
@@ -340,6 +377,9 @@ AliasMatch "^/alias/.*" "\@DIR\@/docs/part.shtml"
 <Directory \@DIR\@/docs/dir>
     DirectoryIndex none.html nothing.cgi none/ index.shtml last.txt
 </Directory>
+<Directory \@DIR\@/docs/live>
+    DirectoryIndex none.html nothing.cgi /cgi/live
+</Directory>
 <Directory \@DIR\@/docs/fall>
     FallbackResource /cgi/write
 </Directory>
@@ -362,6 +402,7 @@ AliasMatch "^/alias/.*" "\@DIR\@/docs/part.shtml"
     RewriteRule "^go/(\\d)x\$" "go/\$1xx" [L]
     RewriteRule "^go/\\dxx\$" /cgi/write [L]
     RewriteRule "^end\$" /cgi/write [END]
+    RewriteRule "^live\$" /cgi/live [L]
     RewriteCond expr "%{DRSESSION:user} == 'ann'"
     RewriteRule "^expr\$" /cgi/write [END]
     RewriteRule "^proxy\$" "@{[$backend->url('http')]}/echo" [P]
@@ -512,6 +553,22 @@ sub directories {
     is +(look('/fall/anything'))[2], 1, 'a visitor gets one cookie';
 }
 
+# Child access that is reached by a detour: the key of the cookie, once.
+sub the_key_arrives {
+    for my $path (qw(/cgi/live /live/ /loop/live)) {
+        local $jar = jar();
+        my ($r, $reads, $cookies) = look($path);
+        is $cookies, 1, "$path: a visitor gets one cookie";
+        like $r->{body}, qr/^DRSESSION_KEY=\Q@{[key()]}\E$/m,
+            'and its program that key';
+        is value('n'), 1, 'of the session that it wrote';
+        ($r, $reads, $cookies) = look($path);
+        is $cookies, 0, 'no other cookie';
+        like $r->{body}, qr/^DRSESSION_KEY=\Q@{[key()]}\E$/m, 'the same key';
+        is value('n'), 2, 'the same session';
+    }
+}
+
 sub negotiated_and_acted {
     local $jar = member();
     for my $path ('/views/page', '/views/map.var') {
@@ -579,8 +636,8 @@ sub pages {
     no strict 'refs';
     subtest $_ => sub { $redis->cmd('FLUSHALL'); &{"main::$_"}() }
         for qw(twenty_includes_read twenty_includes_write nested_subrequests
-        error_documents require_and_export directories negotiated_and_acted
-        rewriting a_loop_that_does_not_end);
+        error_documents require_and_export directories the_key_arrives
+        negotiated_and_acted rewriting a_loop_that_does_not_end);
     error_log_is_clean($httpd,
         qr{/cgi/write: .*DRSession failed: .*headers are already out},
         qr/AH00124: Request exceeded the limit/,
