@@ -267,6 +267,8 @@ SKIP: {
     ok(shows('user', '"Ada"'), 'a field set in the page is in the table');
     press('js', 'tea');
     ok(shows('cart', $json->encode([ @goods, 'tea' ])), 'the cart is JSON');
+    ok(all_show('Ada', $count, 'cake × ' . @goods . ', tea'),
+        'and every door shows what is in it');
 
     is(script('return document.cookie'), '', 'no script sees the cookie');
     my $seen = $browser->cookie('drsession');
