@@ -45,13 +45,11 @@ function flash(element) {
 async function ask(door, method, query) {
     const answer = await fetch(door + query, {
         method, cache: 'no-store', credentials: 'same-origin',
-        signal: AbortSignal.timeout(10000)
+        signal: AbortSignal.timeout(20000)
     });
 
     if (!answer.ok) {
-        const error = new Error(`${method} ${door}${query}: ${answer.status}`);
-        error.status = answer.status;
-        throw error;
+        throw new Error(`${method} ${door}${query}: ${answer.status}`);
     }
     return answer.json();
 }
@@ -88,7 +86,7 @@ function showCart(list, cart) {
     }));
     if (counts.size === 0) {
         const li = document.createElement('li');
-        li.textContent = 'empty';
+        li.textContent = 'empty cart';
         li.className = 'none';
         list.append(li);
     }
@@ -120,14 +118,11 @@ async function refreshDoor(panel, session) {
 
 /* mod_lua, or the headers of its Lua, may have been missing. */
 async function findDoor(panel) {
-    try {
-        await ask(panel.dataset.door, 'GET', '');
-    } catch (error) {
-        if (error.status !== 404) return;
-        closeDoor(panel, 'Not here: there is no mod_lua, or the Lua module ' +
-                         'is not built. "make lua" says why.');
-        panel.dataset.state = 'absent';
-    }
+    const said = await ask(panel.dataset.door, 'GET', '');
+
+    if (!said.absent) return;
+    closeDoor(panel, said.absent);
+    panel.dataset.state = 'absent';
 }
 
 function furnish(panel) {
@@ -275,5 +270,5 @@ function pollIfSeen() {
 
 if (tabs) tabs.onmessage = pollIfSeen;
 document.addEventListener('visibilitychange', pollIfSeen);
-inTurn(() => findDoor($('door-lua'))).then(poll);
+inTurn(() => findDoor($('door-lua'))).catch(() => {}).then(poll);
 setInterval(pollIfSeen, 1000);

@@ -8,7 +8,7 @@
 async function rest(method, path, body) {
     const answer = await fetch('session/' + path, {
         method, body, cache: 'no-store', credentials: 'same-origin',
-        signal: AbortSignal.timeout(10000)
+        signal: AbortSignal.timeout(20000)
     });
     const text = await answer.text();
 

@@ -120,10 +120,10 @@ sub text_like {
     return $text;
 }
 
-# Whether JavaScript in the page says yes within 20 seconds.
+# Whether JavaScript in the page says yes within 40 seconds.
 sub comes {
     my ($self, $text, @args) = @_;
-    return DRS::Proc::wait_until(20, sub {
+    return DRS::Proc::wait_until(40, sub {
         eval { $self->script("return ($text)", @args) } });
 }
 
