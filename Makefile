@@ -127,6 +127,15 @@ demo:
 demo-stop:
 	@sh conf/demo/demo stop
 
+# Every fault at length, under every MPM: about an hour.
+faults: $(MODULE) $(COMMAND) lua $(TESTMOD)
+	@sh conf/packages check
+	@for mpm in event worker prefork; do \
+	    echo "== $$mpm"; \
+	    $(TEST_ENV) DRS_MPM=$$mpm DRS_LONG=1 \
+	        prove --timer $(wildcard t/5*-faults.t) || exit 1; \
+	done
+
 bench:
 	@sh conf/packages check
 	@$(MAKE) --no-print-directory run-bench
@@ -157,7 +166,7 @@ install-lua: lua
 clean:
 	rm -rf build build-san build-fuzz build-cov
 
-.PHONY: all lua check prove demo demo-stop bench run-bench install install-lua deps fresh clean
+.PHONY: all lua check prove faults demo demo-stop bench run-bench install install-lua deps fresh clean
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

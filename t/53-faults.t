@@ -131,30 +131,33 @@ sub watch_pages {
     return ($crowd, $pages);
 }
 
-# The p99 of pages, ms: while all is well, then while Redis hangs from some
-# time on. One try may meet a busy machine; a defect is met by each.
+# The p99 of pages, ms: while Redis hangs, from some time on, against the
+# worse one of before and after. One try may meet a busy machine; a defect is
+# met by each.
 sub compare {
     my ($httpd, $redis, $from) = @_;
     my $jar = jar();
     $httpd->drs({ jar => $jar }, 'set user "zoe"');
     my ($ratio, $worst);
     for my $try (1 .. 3) {
-        my ($well, $normal) = watch_pages($httpd, $redis, $jar, 6, 0);
+        my (undef, $before) = watch_pages($httpd, $redis, $jar, 4, 0);
         my ($hung, $pages) = watch_pages($httpd, $redis, $jar,
             $long ? 61 : 11, 1);
         wait_until(5, sub { up($httpd, $jar) }) or fail 'not up again';
+        my (undef, $after) = watch_pages($httpd, $redis, $jar, 4, 0);
         $worst = DRS::Crowd::percentile($pages->{times}, 100);
         my @settled = map { $pages->{times}[$_] }
             grep { $pages->{at}[$_] >= $from } 0 .. $#{ $pages->{times} };
-        my ($before, $after) = map { 1000 * DRS::Crowd::percentile($_, 99) }
-            $normal->{times}, \@settled;
-        $ratio = $after / $before;
-        diag sprintf 'try %d: p99 of pages %.1f ms, while Redis hangs %.1f '
-            . 'ms (%.2f times), at most %.0f ms; session requests: %d '
-            . 'answered, %d told that it is down', $try, $before, $after,
-            $ratio, 1000 * $worst, $hung->{200} // 0, $hung->{503} // 0;
-        is $normal->{unanswered} + $pages->{unanswered}, 0,
-            'every page is answered';
+        my @p99 = map { 1000 * DRS::Crowd::percentile($_, 99) }
+            $before->{times}, $after->{times}, \@settled;
+        my $normal = $p99[0] > $p99[1] ? $p99[0] : $p99[1];
+        $ratio = $p99[2] / $normal;
+        diag sprintf 'try %d: p99 of pages before %.1f ms, after %.1f ms, '
+            . 'while Redis hangs %.1f ms (%.2f times), at most %.0f ms; '
+            . 'session requests: %d answered, %d told that it is down', $try,
+            @p99, $ratio, 1000 * $worst, $hung->{200} // 0, $hung->{503} // 0;
+        is $_->{unanswered}, 0, 'every page is answered'
+            for $before, $pages, $after;
         cmp_ok $hung->{503}, '>', 200, 'the others learn that Redis is down';
         last if $ratio <= 2;
     }
