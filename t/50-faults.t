@@ -51,6 +51,7 @@ sub be_free {
     undef $busy;
 }
 
+my $other = 'drsession:' . 'y' x 44;
 my $n = 0;
 sub put { my ($field, $value) = @_;
     $redis->cmd('HSET', $site->key, $field, $value) }
@@ -133,7 +134,9 @@ $site->run_all(
       } },
     { name => 'memory_is_full', write => 'down', incr => 'down', calm => 1,
       why => qr/refused: OOM command not allowed/,
-      inject => sub { set('maxmemory-policy', 'noeviction');
+      inject => sub { $redis->cmd('COPY', $site->key, $other, 'REPLACE')
+                          if !$redis->cmd('CONFIG', 'GET', 'maxmemory')->[1];
+                      set('maxmemory-policy', 'noeviction');
                       set('maxmemory', 1) },
       heal => sub { set('maxmemory', 0) },
       also => sub {
@@ -142,8 +145,11 @@ $site->run_all(
               'set_many w', 'has w', 'all', 'count')],
               ['ok', 'down', 'ok', 'notfound', 'ok', 'ok'],
               'reads go on, and an update that deletes';
+          is $site->httpd->drs({ jar => jar(drsession => 'y' x 44) },
+              'destroy'), 'ok', 'a session can end';
+          is $redis->cmd('EXISTS', $other), 0, 'at once';
           # Redis queues no transaction then.
-          is $site->call('pop user'), 'down', 'pop does not';
+          is $site->call('pop user'), 'down', 'pop does not work';
           is $redis->stat('total_connections_received'), $before,
               'on the same connection';
       } },

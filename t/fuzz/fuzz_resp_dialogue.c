@@ -336,8 +336,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_input_t input = fuzz_open(data, size);
     drs_url_t url = { DRS_SCHEME_UNIX, 0, 0, NULL, "/r", NULL, NULL, "here" };
     drs_route_conf_t conf = { { &url, NULL, NULL, APR_USEC_PER_SEC },
-                              { 1, CONNECTIONS, apr_time_from_sec(60),
-                                100000 } };
+                              { 1, CONNECTIONS, apr_time_from_sec(60), 100000 },
+                              NULL,
+                              NULL };
     scene_t scene;
     int i;
 

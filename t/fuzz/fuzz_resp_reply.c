@@ -120,7 +120,7 @@ static void call(drs_redis_t *redis, fuzz_input_t *input, server_t *server)
     unsigned int choice = fuzz_byte(input);
     unsigned int choices = fuzz_byte(input);
     int n = 1 + (int)(choice % COMMANDS);
-    drs_why_t why = { "" };
+    drs_why_t why = { "", 0 };
     const char *all;
     const char *end;
     drs_fate_t fate;
@@ -158,7 +158,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     drs_url_t url = { DRS_SCHEME_UNIX, 0, 0, NULL, "/r", NULL, NULL, "here" };
     drs_server_t place = { &url, NULL, NULL, APR_USEC_PER_SEC };
     drs_redis_t *redis = drs_redis_create(&place, NULL, input.p);
-    drs_why_t why = { "" };
+    drs_why_t why = { "", 0 };
 
     wire_reset();
     wire_mood.serve = serve;
