@@ -116,9 +116,14 @@ fault answers_that_lie => sub {
 fault half_open_connections_cost_one_call => sub {
     local $site->{host} = 'lied';
     $site->renew;
-    my $accepted = $liar->mode('delay', 80);
-    parallel(12, sub { $site->call('get user') });
-    cmp_ok $liar->mode('deaf') - $accepted, '>=', 3, 'some connections idle';
+    # A call that is late on a busy machine takes the idle ones with it.
+    for (1 .. 10) {
+        $liar->mode('delay', 60);
+        parallel(8, sub { $site->call('get user') });
+        last if $liar->mode('pass') >= 4;
+    }
+    $site->call('get user');
+    cmp_ok $liar->mode('deaf'), '>=', 3, 'some connections lie idle';
     my ($first, $why) = $site->call('get user', 'error');
     is $first, 'down', 'they go dead without a word: the first call';
     like $why, qr/did not answer in time/, 'waits in vain';
