@@ -66,7 +66,7 @@ $(BUILD)/test_%: $(BUILD)/t/unit/test_%.o $(ENGINE)
 	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(SYSTEM_LIBS) -lcmocka
 
 # What talks to a server is tested against one that lies.
-LIED_TO = redis open pool route store hostile session
+LIED_TO = redis open pool lost route store hostile session
 $(LIED_TO:%=$(BUILD)/test_%): $(BUILD)/t/unit/fake.o $(BUILD)/t/unit/rig.o
 $(BUILD)/test_session: $(BUILD)/t/unit/request.o
 
