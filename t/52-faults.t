@@ -17,7 +17,10 @@ needs('headers');
 my $mpm = $ENV{DRS_MPM} // 'event';
 my $long = $ENV{DRS_LONG};
 my $slack = $DRS::Fault::SLACK;
-my $site = DRS::Fault->new(mpm => $mpm, redis => { appendonly => 1 });
+# With appendfsync everysec Redis puts a write off while a slow disk syncs,
+# and answers nevertheless: it would lose what it acknowledged.
+my $site = DRS::Fault->new(mpm => $mpm, redis => { appendonly => 1,
+    args => ['--appendfsync', 'always'] });
 my ($redis, $liar, $httpd) = ($site->redis, $site->liar, $site->httpd);
 my $id = $site->{jar}->id;
 
