@@ -218,10 +218,14 @@ subtest a_firewall_forgets_connections => sub {
         conf => $conf, @docs);
     my $jar = jar();
     $httpd->drs({ jar => $jar }, 'set user "zoe"');
-    $redis->cmd('CLIENT', 'PAUSE', 150, 'ALL');
-    parallel(8, sub { $httpd->drs({ jar => $jar }, 'get user') });
-    my $clients = $redis->cmd('CLIENT', 'LIST', 'TYPE', 'normal');
-    my @ports = $clients =~ / addr=127\.0\.0\.1:(\d+) /g;
+    my @ports;
+    for (1 .. 10) {
+        $redis->cmd('CLIENT', 'PAUSE', 200, 'ALL');
+        parallel(8, sub { $httpd->drs({ jar => $jar }, 'get user') });
+        my $clients = $redis->cmd('CLIENT', 'LIST', 'TYPE', 'normal');
+        @ports = $clients =~ / addr=127\.0\.0\.1:(\d+) /g;
+        last if @ports >= 4;
+    }
     cmp_ok scalar(@ports), '>=', 3, 'connections lie idle';
     system("nft add table inet drs && nft add chain inet drs in "
         . "'{ type filter hook input priority 0; }'") == 0 or die 'nft';
