@@ -206,6 +206,7 @@ $site->run_all(
       door => { 'export, fail' => '=200', 'export, pass' => '=200 live "zoe',
           'Lua read' => 'reply', 'Require' => '=403', 'If' => '=200' } },
 );
-error_log_is_clean($site->httpd, qr/:error\]/);
+error_log_is_clean($site->httpd, qr/\[(?:drsession|core|authz_core):error\]/);
+$site->names_nobody;
 $site->stop;
 done_testing;

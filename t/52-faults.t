@@ -437,5 +437,6 @@ error_log_is_clean($httpd, qr/sessions are down/,
     qr/drsession:error\].*POST /, qr/exit signal Segmentation fault/,
     qr/AH03490/,
     qr/AH00529|AH00052|AH00051/);
+$site->names_nobody;
 $site->stop;
 done_testing;

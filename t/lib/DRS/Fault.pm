@@ -331,6 +331,15 @@ sub run_all {
     }
 }
 
+# At the end of a file: the log tells no id and no value of a session.
+sub names_nobody {
+    my ($self) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my $id = $self->{jar}->id;
+    unlike $self->{httpd}->error_log . $self->{httpd}->output,
+        qr/\Q$id\E|zoe/, 'no line names anybody';
+}
+
 sub stop { my ($self) = @_;
     $self->{liar}->stop; $_->stop for @$self{qw(httpd redis)} }
 
