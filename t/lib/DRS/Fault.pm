@@ -209,8 +209,11 @@ sub timed { my ($work) = @_; my $t = time; my $r = $work->(); (time - $t, $r) }
 # A child of its own for each row: no breaker, no pool, no outage is older.
 sub renew {
     my ($self) = @_;
+    # A kept connection would keep the old child for two seconds; and for a
+    # moment that child may still take a new one.
+    delete $self->{httpd}{client};
     $self->{httpd}->graceful or die 'no graceful restart';
-    # The old child may still take a connection.
+    sleep 0.2;
     wait_until(5, sub { ($self->call('get user'))[0] =~ /^ok/ })
         or die 'not well';
     $self->{mark} = length $self->{httpd}->error_log;
