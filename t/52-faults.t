@@ -233,7 +233,13 @@ fault a_child_crashes_inside_a_command => sub {
             $redis->hang;
             ($end) = parallel(2, sub {
                 my ($k) = @_;
-                if ($k) { sleep 0.1; kill 'SEGV', @workers; return 'killed' }
+                if ($k) {
+                    sleep 0.05;
+                    kill 'SEGV', @workers;
+                    # With prefork others may have come meanwhile.
+                    kill 'SEGV', workers($httpd) if $mpm eq 'prefork';
+                    return 'killed';
+                }
                 my $client = DRS::Http->new(port => $httpd->port, keep => 0);
                 return eval { $client->request('POST', '/session/n?incr=1',
                     jar => $site->{jar}->copy)->{status} } // $@;

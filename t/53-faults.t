@@ -142,7 +142,7 @@ sub compare {
     for my $try (1 .. 3) {
         my (undef, $before) = watch_pages($httpd, $redis, $jar, 4, 0);
         my ($hung, $pages) = watch_pages($httpd, $redis, $jar,
-            $long ? 61 : 11, 1);
+            $long ? 61 : $from ? 8 : 11, 1);
         wait_until(5, sub { up($httpd, $jar) }) or fail 'not up again';
         my (undef, $after) = watch_pages($httpd, $redis, $jar, 4, 0);
         $worst = DRS::Crowd::percentile($pages->{times}, 100);
