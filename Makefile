@@ -69,7 +69,7 @@ $(BUILD)/test_%: $(BUILD)/t/unit/test_%.o $(ENGINE)
 	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(SYSTEM_LIBS) -lcmocka
 
 # What talks to a server is tested against one that lies.
-LIED_TO = redis open pool route store hostile session memory
+LIED_TO = redis open pool lost route store hostile session memory
 $(LIED_TO:%=$(BUILD)/test_%): $(BUILD)/t/unit/fake.o $(BUILD)/t/unit/rig.o
 $(BUILD)/test_session $(BUILD)/test_memory: $(BUILD)/t/unit/request.o
 
@@ -155,6 +155,15 @@ demo:
 demo-stop:
 	@sh conf/demo/demo stop
 
+# Every fault at length, under every MPM: about an hour.
+faults: $(MODULE) $(COMMAND) lua $(TESTMOD)
+	@sh conf/packages check
+	@for mpm in event worker prefork; do \
+	    echo "== $$mpm"; \
+	    $(TEST_ENV) DRS_MPM=$$mpm DRS_LONG=1 \
+	        prove --timer $(wildcard t/5*-faults.t) || exit 1; \
+	done
+
 bench:
 	@sh conf/packages check
 	@$(MAKE) --no-print-directory run-bench
@@ -185,7 +194,7 @@ install-lua: lua
 clean:
 	rm -rf build build-long build-san build-tsan build-fuzz build-cov
 
-.PHONY: all lua check prove security-long demo demo-stop bench run-bench install install-lua deps fresh clean
+.PHONY: all lua check prove faults security-long demo demo-stop bench run-bench install install-lua deps fresh clean
 .SECONDARY:
 
 -include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)

@@ -66,10 +66,10 @@ fault a_flood_of_failures_is_a_few_lines => sub {
     my $children = keys %children;
     diag sprintf '%d lines of %d children about %d failures in %.1f s',
         scalar @lines, $children, $failed, $took;
-    cmp_ok scalar(@lines), '<=', $children * (3 + 2 * $took / 5),
-        'a child says two things at once and two each five seconds';
+    cmp_ok scalar(@lines), '<=', $children * (3 + $took / 5 + $took / 60),
+        'a child says two things at once, one each five seconds, one a minute';
     cmp_ok scalar(@lines), '<=', 50, 'fifty lines do'
-        if $took < 50 && $mpm ne 'prefork';
+        if $took < 90 && $mpm ne 'prefork';
     is scalar(grep { /are down: cannot connect/ } @lines), $children,
         'each tells once that sessions are down, and why';
     cmp_ok scalar(grep { m{ (?:/session/user|/page\.txt): } } @lines), '>',
@@ -131,30 +131,33 @@ sub watch_pages {
     return ($crowd, $pages);
 }
 
-# The p99 of pages, ms: while all is well, then while Redis hangs from some
-# time on. One try may meet a busy machine; a defect is met by each.
+# The p99 of pages, ms: while Redis hangs, from some time on, against the
+# worse one of before and after. One try may meet a busy machine; a defect is
+# met by each.
 sub compare {
     my ($httpd, $redis, $from) = @_;
     my $jar = jar();
     $httpd->drs({ jar => $jar }, 'set user "zoe"');
     my ($ratio, $worst);
     for my $try (1 .. 3) {
-        my ($well, $normal) = watch_pages($httpd, $redis, $jar, 6, 0);
+        my (undef, $before) = watch_pages($httpd, $redis, $jar, 4, 0);
         my ($hung, $pages) = watch_pages($httpd, $redis, $jar,
-            $long ? 61 : 11, 1);
+            $long ? 61 : $from ? 8 : 11, 1);
         wait_until(5, sub { up($httpd, $jar) }) or fail 'not up again';
+        my (undef, $after) = watch_pages($httpd, $redis, $jar, 4, 0);
         $worst = DRS::Crowd::percentile($pages->{times}, 100);
         my @settled = map { $pages->{times}[$_] }
             grep { $pages->{at}[$_] >= $from } 0 .. $#{ $pages->{times} };
-        my ($before, $after) = map { 1000 * DRS::Crowd::percentile($_, 99) }
-            $normal->{times}, \@settled;
-        $ratio = $after / $before;
-        diag sprintf 'try %d: p99 of pages %.1f ms, while Redis hangs %.1f '
-            . 'ms (%.2f times), at most %.0f ms; session requests: %d '
-            . 'answered, %d told that it is down', $try, $before, $after,
-            $ratio, 1000 * $worst, $hung->{200} // 0, $hung->{503} // 0;
-        is $normal->{unanswered} + $pages->{unanswered}, 0,
-            'every page is answered';
+        my @p99 = map { 1000 * DRS::Crowd::percentile($_, 99) }
+            $before->{times}, $after->{times}, \@settled;
+        my $normal = $p99[0] > $p99[1] ? $p99[0] : $p99[1];
+        $ratio = $p99[2] / $normal;
+        diag sprintf 'try %d: p99 of pages before %.1f ms, after %.1f ms, '
+            . 'while Redis hangs %.1f ms (%.2f times), at most %.0f ms; '
+            . 'session requests: %d answered, %d told that it is down', $try,
+            @p99, $ratio, 1000 * $worst, $hung->{200} // 0, $hung->{503} // 0;
+        is $_->{unanswered}, 0, 'every page is answered'
+            for $before, $pages, $after;
         cmp_ok $hung->{503}, '>', 200, 'the others learn that Redis is down';
         last if $ratio <= 2;
     }
@@ -215,10 +218,14 @@ subtest a_firewall_forgets_connections => sub {
         conf => $conf, @docs);
     my $jar = jar();
     $httpd->drs({ jar => $jar }, 'set user "zoe"');
-    $redis->cmd('CLIENT', 'PAUSE', 150, 'ALL');
-    parallel(8, sub { $httpd->drs({ jar => $jar }, 'get user') });
-    my $clients = $redis->cmd('CLIENT', 'LIST', 'TYPE', 'normal');
-    my @ports = $clients =~ / addr=127\.0\.0\.1:(\d+) /g;
+    my @ports;
+    for (1 .. 10) {
+        $redis->cmd('CLIENT', 'PAUSE', 200, 'ALL');
+        parallel(8, sub { $httpd->drs({ jar => $jar }, 'get user') });
+        my $clients = $redis->cmd('CLIENT', 'LIST', 'TYPE', 'normal');
+        @ports = $clients =~ / addr=127\.0\.0\.1:(\d+) /g;
+        last if @ports >= 4;
+    }
     cmp_ok scalar(@ports), '>=', 3, 'connections lie idle';
     system("nft add table inet drs && nft add chain inet drs in "
         . "'{ type filter hook input priority 0; }'") == 0 or die 'nft';

@@ -21,6 +21,7 @@
 APLOG_USE_MODULE(drsession);
 
 static const apr_interval_time_t pause_of_lines = 5 * APR_USEC_PER_SEC;
+static const apr_interval_time_t pause_of_examples = 60 * APR_USEC_PER_SEC;
 
 struct drs_outage_t {
     server_rec *s;
@@ -131,7 +132,7 @@ static int is_example(drs_outage_t *outage)
     int is_new;
 
     pthread_mutex_lock(&outage->lock);
-    is_new = outage->shown == 0 || now - outage->shown >= pause_of_lines;
+    is_new = outage->shown == 0 || now - outage->shown >= pause_of_examples;
     if (is_new) outage->shown = now;
     pthread_mutex_unlock(&outage->lock);
     return is_new;

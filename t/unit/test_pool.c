@@ -150,19 +150,6 @@ static void a_restart_is_not_noticed_by_the_next_borrower(void **state)
     assert_int_equal(fake_open(rig->fake, 4), 4);
 }
 
-/* A half-open one is found out by a call in vain: one, not one each. */
-static void one_given_back_dead_closes_all_idle_ones(void **state)
-{
-    rig_t *rig = *state;
-    drs_pool_t *pool = create(rig);
-
-    fill(rig, pool, 4);
-    drs_pool_return(pool, borrow(rig, pool), DRS_VERDICT_STALE);
-    assert_int_equal(fake_open(rig->fake, 3), 3);
-    drs_pool_return(pool, borrow(rig, pool), DRS_VERDICT_DEAD);
-    assert_int_equal(fake_open(rig->fake, 0), 0);
-}
-
 /* Fail so often that the breaker opens; the server is there. */
 static void open_breaker(rig_t *rig, drs_pool_t *pool)
 {
@@ -171,33 +158,6 @@ static void open_breaker(rig_t *rig, drs_pool_t *pool)
     for (i = 0; i < 3; i++) {
         drs_pool_return(pool, borrow(rig, pool), DRS_VERDICT_DEAD);
     }
-}
-
-/* Many may be cut off at once: that is no sign of a dead server. */
-static void lost_ones_count_for_nothing_and_take_the_idle_along(void **state)
-{
-    rig_t *rig = *state;
-    drs_pool_t *pool = create(rig);
-    drs_redis_t *lent[3];
-    int i;
-
-    fill(rig, pool, 4);
-    for (i = 0; i < 3; i++) lent[i] = borrow(rig, pool);
-    for (i = 0; i < 3; i++) {
-        assert_int_equal(drs_pool_return(pool, lent[i], DRS_VERDICT_LOST), 0);
-    }
-    assert_int_equal(fake_open(rig->fake, 0), 0);
-    lent[0] = borrow(rig, pool);
-    open_breaker(rig, pool);
-    assert_int_equal(drs_pool_return(pool, lent[0], DRS_VERDICT_LOST), 0);
-    be_refused(rig, pool, LONG);
-    fake_sleep(260);
-    assert_int_equal(drs_pool_return(pool, borrow(rig, pool), DRS_VERDICT_LOST),
-                     0);
-    assert_int_equal(drs_pool_return(pool, borrow(rig, pool), DRS_VERDICT_GOOD),
-                     1);
-    assert_int_equal(drs_pool_return(pool, borrow(rig, pool), DRS_VERDICT_GOOD),
-                     0);
 }
 
 static void what_lies_idle_too_long_is_closed(void **state)
@@ -579,8 +539,6 @@ int main(void)
         TCP(the_first_dead_one_closes_all_idle_ones),
         TCP(a_restart_is_not_noticed_by_the_next_borrower),
         UNIX(a_restart_is_not_noticed_by_the_next_borrower),
-        TCP(one_given_back_dead_closes_all_idle_ones),
-        TCP(lost_ones_count_for_nothing_and_take_the_idle_along),
         TCP(what_lies_idle_too_long_is_closed),
         TCP(who_finds_all_lent_waits_and_goes),
         TCP(who_waits_gets_what_another_gives_back),

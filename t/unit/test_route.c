@@ -476,24 +476,6 @@ static void a_server_that_answers_nonsense_or_no_is_asked_on(void **state)
     }
 }
 
-/* The first of three failures to connect is the first. */
-static void the_end_of_a_connection_that_served_is_no_failure(void **state)
-{
-    rig_t *rig = *state;
-    drs_route_t *route = drs_route_create(&rig->conf, rig->p);
-    drs_trip_t trip;
-    int i;
-
-    PLAY(rig->fake, { .bytes = OWN }, { .end = FAKE_CLOSE });
-    must_work(rig, route);
-    assert_int_equal(travel(rig, route, WRITE, 1, LONG, &trip), DRS_EUNSURE);
-    fake_die(rig->fake);
-    for (i = 0; i < 4; i++) {
-        assert_int_equal(travel(rig, route, WRITE, 1, LONG, &trip), DRS_EDOWN);
-        assert_int_equal(rig->why.unasked, i == 3);
-    }
-}
-
 /* What all threads share, and what they found wrong. */
 typedef struct crowd_t {
     drs_route_t *route;
@@ -589,7 +571,6 @@ int main(void)
         TCP(a_refused_multi_that_others_survived_is_unsure),
         TCP(a_refused_command_of_a_transaction_is_down),
         TCP(three_silences_open_the_breaker),
-        TCP(the_end_of_a_connection_that_served_is_no_failure),
         TCP(each_outcome_is_told_once),
         TCP(a_member_of_a_cluster_is_named_as_such),
         TCP(a_server_that_answers_nonsense_or_no_is_asked_on),

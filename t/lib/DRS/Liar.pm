@@ -50,7 +50,7 @@ sub url  { "redis://127.0.0.1:$_[0]{port}" }
 #   say BYTES         for each answer; say_end BYTES: once, and close
 #   flood BYTES       these, and then bytes without end
 #   deaf              the connections there are hear and say nothing any more
-# Returns how many connections were accepted so far.
+# Returns how many connections are open.
 sub mode {
     my ($self, @mode) = @_;
     print { $self->{tell} } encode_json(\@mode) . "\n";
@@ -70,7 +70,6 @@ sub DESTROY { local ($?, $@, $!); $_[0]->stop }
 
 sub run {
     my ($self) = @_;
-    my $accepted = 0;
     while (1) {
         my $in = IO::Select->new($self->{listen}, $self->{told});
         my $out = IO::Select->new;
@@ -94,7 +93,6 @@ sub run {
         @{ $self->{links} } = grep { $_->{client} } @{ $self->{links} };
         if ($ready{ fileno $self->{listen} }) {
             $self->accept;
-            $accepted++;
         }
         if ($ready{ fileno $self->{told} }) {
             my $line = readline($self->{told}) // return;
@@ -103,7 +101,7 @@ sub run {
                 $_->{deaf} = 1 for @{ $self->{links} };
                 $self->{mode} = ['pass'];
             }
-            syswrite $self->{told}, "$accepted\n";
+            syswrite $self->{told}, @{ $self->{links} } . "\n";
         }
     }
 }

@@ -42,9 +42,18 @@ sub stop {
     delete $owner{$pid};
     kill 'CONT', $pid;
     kill $signal // 'TERM', $pid;
-    return if wait_until(10, sub { waitpid($pid, WNOHANG) != 0 });
+    return if wait_until(10, sub { is_gone($pid) });
     kill 'KILL', $pid;
     waitpid $pid, 0;
+}
+
+# Ended, whoever started it: one that is still ending may still write.
+sub is_gone {
+    my ($pid) = @_;
+    my $reaped = waitpid $pid, WNOHANG;
+    return $reaped != 0 if $reaped >= 0;
+    open my $stat, '<', "/proc/$pid/stat" or return 1;
+    return (readline($stat) // ') X') =~ /\) [ZX]/;
 }
 
 # What a program prints, both ways; $? is how it ended.
