@@ -21,8 +21,8 @@ typedef struct drs_terms_t {
     apr_interval_time_t lifetime; /* us since birth; 0 = without end */
     apr_interval_time_t command;  /* us one call may take */
     apr_size_t value_max;         /* bytes */
-    int fields_max; /* at most DRS_FIELDS_MAX */
-    int strict; /* 0 = a client may choose its id */
+    int fields_max;               /* at most DRS_FIELDS_MAX */
+    int strict;                   /* 0 = a client may choose its id */
     int readonly;
     int touch; /* reads refresh the expiry */
 } drs_terms_t;

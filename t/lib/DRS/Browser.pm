@@ -5,6 +5,7 @@ package DRS::Browser;
 use strict;
 use warnings;
 use DRS::Proc;
+use File::Path qw(remove_tree);
 use File::Temp qw(tempdir);
 use HTTP::Tiny;
 use JSON::PP;
@@ -25,7 +26,7 @@ sub new {
     my ($class, %opt) = @_;
     my $dir  = tempdir('drs-browser-XXXXXX', TMPDIR => 1, CLEANUP => 1);
     my $port = DRS::Proc::free_port();
-    my $self = bless { owner => $$, http => HTTP::Tiny->new(timeout => 60),
+    my $self = bless { owner => $$, dir => $dir, http => HTTP::Tiny->new(timeout => 60),
         web => "http://127.0.0.1:$port", %opt }, $class;
     delete $ENV{$_} for qw(http_proxy HTTP_PROXY https_proxy all_proxy ALL_PROXY);
     $self->{pid} = DRS::Proc::spawn(log => "$dir/driver.log",
@@ -100,12 +101,17 @@ sub cookie {
 
 sub forget { my ($self) = @_; $self->web('DELETE', '/cookie') }
 
+# A browser that is told to end goes on writing for a moment.
 sub DESTROY {
     my ($self) = @_;
     return if $self->{owner} != $$;
     local ($?, $@);
     eval { $self->web('DELETE', '') } if $self->{open};
     DRS::Proc::stop($self->{pid}) if $self->{pid};
+    DRS::Proc::wait_until(10, sub {
+        remove_tree($self->{dir}, { error => \my $errors });
+        return !-e $self->{dir};
+    });
 }
 
 1;
