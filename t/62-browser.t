@@ -227,6 +227,29 @@ subtest 'a_cookie_tossed_by_a_sibling_never_wins' => sub {
     isnt fetch('/session/card'), 404, 'and has one as soon as it is not';
 };
 
+# One who has no cookie of his own cannot know whose the other is.
+subtest 'a_new_id_ends_a_session_that_was_tossed' => sub {
+    my $jar = jar();
+    $httpd->request('PUT', '/session/user', jar => $jar, body => '"eve"');
+    my $tossed = $jar->id;
+    go('own');
+    $browser->forget;
+    go('sibling');
+    my $cookie = 'Domain=victim.test; Path=/session; Secure';
+    $browser->script("document.cookie = 'drsession=$tossed; $cookie'");
+    go('own');
+    is fetch('/session/user'), 200, 'the visitor is in the session of another';
+    is fetch('/session/?regenerate', method => 'POST'), 204, 'and logs in';
+    isnt $browser->cookie('drsession')->{value}, $tossed, 'under a new id';
+    is $redis->cmd('EXISTS', "drsession:$tossed"), 0,
+        'which the other does not know, and his is dead';
+    is $httpd->get('/session/user', jar => $jar)->{status}, 404, 'for him, too';
+    go('sibling');
+    $browser->script("document.cookie = 'drsession=; Max-Age=0; $cookie'");
+    go('own');
+    $browser->forget;
+};
+
 subtest 'a_host_cookie_cannot_be_tossed' => sub {
     go('own');
     is fetch('/host/user', method => 'PUT', body => '"ann"'), 201, 'a session';
@@ -271,5 +294,6 @@ subtest 'after_logout_back_shows_no_private_page' => sub {
     like $browser->text, qr/user=\[\(none\)\]/, 'Back asks again';
 };
 
+undef $browser;
 error_log_is_clean($httpd, qr/AH01906|AH01909|AH01882|AH01873/);
 done_testing;

@@ -6,6 +6,7 @@ package DRS::Browser;
 use strict;
 use warnings;
 use DRS::Proc;
+use File::Path qw(remove_tree);
 use File::Temp qw(tempdir);
 use HTTP::Tiny;
 use JSON::PP;
@@ -164,12 +165,17 @@ sub size {
 
 sub error_log { return DRS::Httpd::slurp("$_[0]{dir}/chromedriver.log") }
 
+# A browser that is told to end goes on writing for a moment.
 sub DESTROY {
     my ($self) = @_;
     return if !$self->{pid} || $self->{owner} != $$;
     local ($?, $@);
     eval { $self->web('DELETE', '') } if $self->{web} =~ /session/;
     DRS::Proc::stop(delete $self->{pid});
+    DRS::Proc::wait_until(10, sub {
+        remove_tree($self->{dir}, { error => \my $errors });
+        return !-e $self->{dir};
+    });
 }
 
 1;
