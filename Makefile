@@ -66,12 +66,18 @@ $(BUILD)/test_%: $(BUILD)/t/unit/test_%.o $(ENGINE)
 	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(SYSTEM_LIBS) -lcmocka
 
 # What talks to a server is tested against one that lies.
-LIED_TO = redis open pool route store hostile session
+LIED_TO = redis open pool route store hostile session memory
 $(LIED_TO:%=$(BUILD)/test_%): $(BUILD)/t/unit/fake.o $(BUILD)/t/unit/rig.o
-$(BUILD)/test_session: $(BUILD)/t/unit/request.o
+$(BUILD)/test_session $(BUILD)/test_memory: $(BUILD)/t/unit/request.o
 
 # The resolver is one that says what the test wants.
 $(BUILD)/test_names: LDFLAGS += -Wl,--wrap=getaddrinfo
+
+# Memory runs out in what is linked as an archive; APR, which is not, aborts.
+$(BUILD)/test_memory: SYSTEM_LIBS = $(patsubst -lhiredis,-l:libhiredis.a,\
+	$(patsubst -ljansson,-l:libjansson.a,$(LIBS_LINK))) -lpthread
+$(BUILD)/test_memory: LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,\
+	malloc calloc realloc free connect)
 
 # Directives are tested without an httpd around them.
 $(BUILD)/test_conf: $(BUILD)/src/faces/drs_conf.o \

@@ -28,6 +28,8 @@ static apr_status_t pass_on(const char *from, apr_size_t len, const char **to,
 const drs_codec_t drs_codec_json = { pass_on, pass_on, 1 };
 const drs_codec_t drs_codec_raw = { pass_on, pass_on, 1 };
 
+const char drs_codec_no_memory[] = "there is no memory for the value";
+
 apr_status_t drs_codec_scan(const char *text, apr_size_t len,
                             const char **value, const char **end,
                             const char **why)
@@ -102,15 +104,20 @@ apr_status_t drs_codec_quote(const char *text, apr_size_t len,
                              const char **json, apr_pool_t *p)
 {
     json_t *string = json_stringn(text, len);
-    apr_status_t rv = DRS_EVALUE;
+    apr_status_t rv = DRS_EDOWN;
     size_t size;
     char *quoted;
 
-    if (string == NULL) goto cleanup;
-
+    if (string == NULL) {
+        if (!drs_json_is_utf8(text, len)) rv = DRS_EVALUE;
+        goto cleanup;
+    }
+    /* Two quotes at least; less means that jansson has no memory. */
     size = json_dumpb(string, NULL, 0, JSON_ENCODE_ANY);
+    if (size == 0) goto cleanup;
+
     quoted = apr_palloc(p, size + 1);
-    json_dumpb(string, quoted, size, JSON_ENCODE_ANY);
+    if (json_dumpb(string, quoted, size, JSON_ENCODE_ANY) != size) goto cleanup;
     quoted[size] = '\0';
     *json = quoted;
     rv = APR_SUCCESS;
@@ -120,14 +127,24 @@ cleanup:
     return rv;
 }
 
-/* Decode what drs_json has found to be a string. */
+/*
+ * Decode what drs_json has found to be a string. All that jansson can object
+ * to then is half a surrogate pair; else it has no memory.
+ */
 static apr_status_t decode(const char *json, apr_size_t len, const char **text,
                            const char **why, apr_pool_t *p)
 {
+    static const char half[] = "invalid Unicode";
+    json_error_t error;
     json_t *string =
-        json_loadb(json, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+        json_loadb(json, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
     apr_status_t rv = DRS_EVALUE;
 
+    if (string == NULL && strncmp(error.text, half, strlen(half)) != 0) {
+        *why = drs_codec_no_memory;
+        rv = DRS_EDOWN;
+        goto cleanup;
+    }
     if (string == NULL) {
         *why = "a JSON string with half a surrogate pair";
         goto cleanup;

@@ -90,6 +90,9 @@ apr_status_t drs_codec_load(const drs_codec_t *codec, const char *stored,
                             apr_size_t *json_len, const char **why,
                             apr_pool_t *p) DRS_MUST_CHECK;
 
+/** Why something is DRS_EDOWN here: the text that `why` refers to then. */
+extern const char drs_codec_no_memory[];
+
 /**
  * Write text as a JSON string.
  *
@@ -97,7 +100,7 @@ apr_status_t drs_codec_load(const drs_codec_t *codec, const char *stored,
  * @param len  bytes
  * @param json out: with quotes and escapes, NUL-terminated
  * @param p    owns *json
- * @return APR_SUCCESS; DRS_EVALUE not UTF-8
+ * @return APR_SUCCESS; DRS_EVALUE not UTF-8; DRS_EDOWN no memory
  * Source: RFC 8259 section 7.
  */
 apr_status_t drs_codec_quote(const char *text, apr_size_t len,
@@ -112,7 +115,8 @@ apr_status_t drs_codec_quote(const char *text, apr_size_t len,
  * @param why  out on failure: one static line
  * @param p    owns *text
  * @return APR_SUCCESS; DRS_EVALUE not a string, a lone surrogate, or a
- *         string with a NUL in it, which a C string would cut
+ *         string with a NUL in it, which a C string would cut; DRS_EDOWN no
+ *         memory
  * Source: RFC 8259 section 7.
  */
 apr_status_t drs_codec_string(const char *json, apr_size_t len,
@@ -145,7 +149,8 @@ apr_status_t drs_codec_int(const char *json, apr_size_t len, apr_int64_t *n,
  * @param why  out on failure: one static line
  * @param p    owns *text
  * @return APR_SUCCESS; DRS_EVALUE a NUL or another control character
- *         (below 0x20, or 0x7f) is in it, or a string that cannot be decoded
+ *         (below 0x20, or 0x7f) is in it, or a string that cannot be
+ *         decoded; DRS_EDOWN no memory
  * Source: docs/directives.md, DRSessionExport.
  */
 apr_status_t drs_codec_plain(const char *json, apr_size_t len,
@@ -177,7 +182,7 @@ apr_status_t drs_codec_plain_raw(const char *bytes, apr_size_t len,
  * @param why   out on failure: one static line
  * @param p     owns *texts and what is in it
  * @return APR_SUCCESS; DRS_EVALUE not JSON, not an array, or an element that
- *         drs_codec_plain() refuses
+ *         drs_codec_plain() refuses; DRS_EDOWN no memory
  * Source: docs/directives.md, Require drsession.
  */
 apr_status_t drs_codec_elements(const char *json, apr_size_t len,
@@ -193,7 +198,8 @@ apr_status_t drs_codec_elements(const char *json, apr_size_t len,
  *                only the last is kept
  * @param why     out on failure: one static line
  * @param p       owns *members and the names
- * @return APR_SUCCESS; DRS_EVALUE not one JSON object, or a name with a NUL
+ * @return APR_SUCCESS; DRS_EVALUE not one JSON object, or a name with a NUL;
+ *         DRS_EDOWN no memory
  * Source: RFC 8259 section 4.
  */
 apr_status_t drs_codec_members(const char *json, apr_size_t len,

@@ -319,7 +319,8 @@ apr_status_t drs_redis_open(drs_redis_t *redis, apr_interval_time_t deadline,
     if (mine < deadline) deadline = mine;
     error = redis->names == NULL ? connect_unix(redis, deadline)
                                  : connect_tcp(redis, deadline, &unknown);
-    if (error != 0 || !create_reader(redis)) {
+    if (error == 0 && !create_reader(redis)) error = ENOMEM;
+    if (error != 0) {
         drs_redis_close(redis);
         if (unknown == NULL) unknown = apr_strerror(error, text, sizeof(text));
         drs_redis_explain(why, "cannot connect to %s: %s", url->name, unknown);

@@ -229,6 +229,14 @@ apr_status_t drs_session_keys(drs_session_t *session,
     return APR_SUCCESS;
 }
 
+/* What could not be quoted is no text, or there is no memory for it. */
+static apr_status_t refuse_text(drs_session_t *session, apr_status_t rv,
+                                apr_status_t unfit, const char *why)
+{
+    if (rv == DRS_EVALUE) return drs_life_fail(session, unfit, why);
+    return drs_life_fail(session, rv, drs_codec_no_memory);
+}
+
 /* Write one member of an object: its name quoted, its value as it stands. */
 static apr_status_t push_member(drs_session_t *session, const drs_bytes_t *name,
                                 const drs_bytes_t *stored,
@@ -240,14 +248,19 @@ static apr_status_t push_member(drs_session_t *session, const drs_bytes_t *name,
     apr_status_t rv = drs_codec_quote(name->data, name->len, &quoted, p);
 
     if (rv != APR_SUCCESS) {
-        return drs_life_fail(session, DRS_EREPLY, "a field name is not UTF-8");
+        return refuse_text(session, rv, DRS_EREPLY,
+                           "a field name is not UTF-8");
     }
     rv = load(session, stored, &json, &len, p);
-    if (rv == APR_SUCCESS && session->terms->codec == &drs_codec_raw &&
-        drs_codec_quote(json, len, &json, p) != APR_SUCCESS) {
-        rv = drs_life_fail(session, DRS_EREPLY, "a raw value is not UTF-8");
-    }
     if (rv != APR_SUCCESS) return rv;
+
+    if (session->terms->codec == &drs_codec_raw) {
+        rv = drs_codec_quote(json, len, &json, p);
+        if (rv != APR_SUCCESS) {
+            return refuse_text(session, rv, DRS_EREPLY,
+                               "a raw value is not UTF-8");
+        }
+    }
     APR_ARRAY_PUSH(parts, const char *) =
         apr_pstrcat(p, parts->nelts > 0 ? "," : "", quoted, ":", json, NULL);
     return APR_SUCCESS;
@@ -416,7 +429,7 @@ apr_status_t drs_session_set_string(drs_session_t *session, const char *field,
         rv = drs_session_set(session, field, json, strlen(json));
     }
     else {
-        drs_life_fail(session, rv, "the text is not UTF-8");
+        refuse_text(session, rv, rv, "the text is not UTF-8");
     }
     apr_pool_destroy(scratch);
     return rv;

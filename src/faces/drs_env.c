@@ -90,6 +90,8 @@ static void fill_texts(request_rec *r, const drs_conf_t *conf,
                                       p)
                 : drs_codec_plain(json[i], lens[i], &memory->texts[i], &why, p);
         if (rv != APR_SUCCESS) {
+            /* Unfit is an answer; anything else is none. */
+            if (rv != DRS_EVALUE) memory->rv = rv;
             ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
                           "DRSessionExport, DRSessionForward: field '%s' is "
                           "not shown: %s",

@@ -332,18 +332,21 @@ static int patch_all(const rest_t *rest)
     const drs_allow_t *allow = rest->conf->allow;
     apr_array_header_t *members = NULL;
     const char *why = "not an object";
+    const char *word = NULL;
     const char *body = NULL;
     apr_size_t len = 0;
     int status;
+    apr_status_t rv;
 
     if (allow == NULL || (!allow->write_all && allow->write->nelts == 0)) {
         return forbid_write(rest);
     }
     status = read_body(rest, &body, &len);
     if (status != OK) return refuse_body(rest, status);
-    if (drs_codec_members(body, len, &members, &why, rest->r->pool) !=
-        APR_SUCCESS) {
-        return complain(rest, HTTP_BAD_REQUEST, "value", why);
+    rv = drs_codec_members(body, len, &members, &why, rest->r->pool);
+    if (rv != APR_SUCCESS) {
+        status = drs_rest_status(rv, &word);
+        return complain(rest, status, word, why);
     }
     return merge(rest, members);
 }
