@@ -114,6 +114,7 @@ static void on_used(void *baton)
 {
     binding_t *binding = baton;
 
+    if (binding->guarded == binding->r) return; /* the filter looks again */
     binding->used = 1;
     guard(binding);
 }
