@@ -2,6 +2,7 @@
 # make, make check, make install, make demo: no configure step.
 #   WERROR=1  warnings are errors
 #   SAN=1     address and undefined sanitizers, in a build folder of their own
+#   TSAN=1    the thread sanitizer, likewise, and what has threads
 #   SHORT=1   of the tests the units and the module only
 #   ACL=1     the tests run as the least Redis user of docs/redis-layout.md
 #   VALGRIND=1  the tests run httpd and the units under valgrind
@@ -10,7 +11,7 @@ all:
 include apxs.mk
 
 CC ?= cc
-BUILD = build$(if $(SAN),-san)
+BUILD = build$(if $(SAN),-san)$(if $(TSAN),-tsan)
 DESTDIR ?=
 INCLUDEDIR ?= $(HTTPD_INCLUDE)
 MODS = /etc/apache2/mods-available
@@ -20,7 +21,8 @@ WARN = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
 	-Wundef -Wvla -Wformat=2 -Wdeclaration-after-statement \
 	$(if $(WERROR),-Werror)
 SANITIZERS = -fsanitize=address,undefined -fno-omit-frame-pointer
-SANITIZE = $(if $(SAN),$(SANITIZERS))
+SANITIZE = $(if $(SAN),$(SANITIZERS)) \
+	$(if $(TSAN),-fsanitize=thread -fno-omit-frame-pointer)
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=c99 -D_GNU_SOURCE -fPIC -pthread -fvisibility=hidden \
 	$(WARN) $(CFLAGS) $(SANITIZE) -MMD -MP \
@@ -94,22 +96,32 @@ $(BUILD)/%.o: %.c | tools
 ASAN = $(firstword $(wildcard $(foreach lib,libasan.so \
 	libclang_rt.asan-$(shell uname -m).so libclang_rt.asan.so,\
 	$(shell $(CC) -print-file-name=$(lib)))))
+LIBTSAN = $(shell $(CC) -print-file-name=libtsan.so)
+ATOMICS = $(if $(TSAN),$(BUILD)/atomics.so)
 VALGRIND_RUN = valgrind -q --error-exitcode=9 --leak-check=full
 TEST_ENV = CMOCKA_MESSAGE_OUTPUT=TAP DRS_BUILD=$(CURDIR)/$(BUILD) \
 	DRS_LUA=$(CURDIR)/$(LUA_MODULE) \
 	DRS_MODULE=$(CURDIR)/$(MODULE) \
 	$(if $(SAN),DRS_PRELOAD=$(ASAN) ASAN_OPTIONS=detect_leaks=0 \
 	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1) \
+	$(if $(TSAN),DRS_PRELOAD='$(LIBTSAN) $(CURDIR)/$(ATOMICS)' \
+	TSAN_OPTIONS=second_deadlock_stack=1) \
 	$(if $(ACL),DRS_ACL=1) \
 	$(if $(VALGRIND),DRS_VALGRIND='$(VALGRIND_RUN)')
-TESTS = $(if $(SHORT),$(wildcard t/1*.t t/3*.t),$(wildcard t/*.t))
+THREADED = $(if $(SHORT),t/71-*.t,t/15-*.t t/16-*.t t/30-*.t t/71-*.t)
+TESTS = $(wildcard $(if $(TSAN),$(THREADED),$(if $(SHORT),t/1*.t t/3*.t,\
+	t/*.t)))
+
+$(BUILD)/atomics.so: $(BUILD)/t/tsan/atomics.o
+	$(CC) -shared $(SANITIZE) $(LDFLAGS) -o $@ $^
 
 # A second make: the first may have found no apxs and no pkg-config.
 check:
 	@sh conf/packages check
 	@$(MAKE) --no-print-directory prove
 
-prove: $(MODULE) $(COMMAND) lua $(TESTMOD) $(UNITS) fuzzers $(BUILD)/canary
+prove: $(MODULE) $(COMMAND) lua $(TESTMOD) $(UNITS) \
+	$(if $(TSAN),$(ATOMICS),fuzzers $(BUILD)/canary)
 	$(if $(VALGRIND),@$(TEST_ENV) prove -e '$(VALGRIND_RUN)' $(UNITS))
 	@$(TEST_ENV) prove --timer $(UNITS) $(TESTS)
 
@@ -157,7 +169,7 @@ install-lua: lua
 	    install -m 644 $(LUA_MODULE) $(DESTDIR)$(LUA_DIR)/)
 
 clean:
-	rm -rf build build-san build-fuzz build-cov
+	rm -rf build build-san build-tsan build-fuzz build-cov
 
 .PHONY: all lua check prove demo demo-stop bench run-bench install install-lua deps fresh clean
 .SECONDARY:
