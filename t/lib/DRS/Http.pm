@@ -30,6 +30,7 @@ sub request {
         last if $response;
         delete $self->{link};
         die $@ if !$again || $try == 2 || $@ !~ /^closed before/;
+        $self->{repeats}++;
     }
     $response->{time} = time - $start;
     $opt{jar}->take($response) if $opt{jar};
