@@ -174,6 +174,14 @@ run-bench: $(MODULE) $(BUILD)/bench_verbs
 $(BUILD)/bench_verbs: $(BUILD)/bench/verbs.o $(ENGINE)
 	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(SYSTEM_LIBS)
 
+# Graceful restarts and restarts of Redis under load; t/soak says how many.
+soak:
+	@sh conf/packages check
+	@$(MAKE) --no-print-directory run-soak
+
+run-soak: $(MODULE) lua $(TESTMOD)
+	@$(TEST_ENV) t/soak
+
 install: all install-lua
 	install -d $(DESTDIR)$(MODULE_DIR) $(DESTDIR)$(INCLUDEDIR) \
 	    $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1
@@ -194,7 +202,8 @@ install-lua: lua
 clean:
 	rm -rf build build-long build-san build-tsan build-fuzz build-cov
 
-.PHONY: all lua check prove faults security-long demo demo-stop bench run-bench install install-lua deps fresh clean
+.PHONY: all lua check prove faults security-long soak run-soak demo demo-stop \
+	bench run-bench install install-lua deps fresh clean
 .SECONDARY:
 
 -include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)

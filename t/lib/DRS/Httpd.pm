@@ -191,6 +191,19 @@ sub command {
         program(), @args);
 }
 
+# What valgrind says at the end comes after the last test of a file.
+my @watched;
+END {
+    my $status = $?;
+    for my $httpd (grep { $_->{owner} == $$ } @watched) {
+        $httpd->stop;
+        my @lost = $httpd->output =~ /^(==\d+== .*definitely lost.*)/mg;
+        print STDERR map { "# $_\n" } @lost;
+        $status ||= 9 if @lost;
+    }
+    $? = $status;
+}
+
 sub start {
     my ($self) = @_;
     my $conf = $self->write_conf('httpd.conf', $self->conf_text);
@@ -205,6 +218,8 @@ sub start {
         return 0;
     });
     die "httpd is not up:\n" . $self->output . $self->error_log unless $up;
+    $self->{owner} = $$;
+    push @watched, $self if $ENV{DRS_VALGRIND};
     return $self;
 }
 
@@ -265,7 +280,8 @@ sub unexpected {
     return grep {
         my $line = $_;
         $line =~ m{:(?:emerg|alert|crit|error|warn)\]|exit\ signal
-            |Sanitizer|runtime\ error|Assertion}x
+            |Sanitizer|runtime\ error|Assertion
+            |^==\d+==\ (?:Invalid|Conditional|Use\ of|Syscall\ param)}x
             && !grep { $line =~ $_ } @expected
     } split /\n/, $self->error_log . $self->output;
 }
