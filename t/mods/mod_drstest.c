@@ -24,6 +24,8 @@
 #include <http_config.h>
 #include <http_protocol.h>
 
+#include "mark.h"
+
 #define BODY_MAX (64 * 1024 * 1024)
 #define WORDS_MAX 2048
 #define ABSENT "(nil)"
@@ -35,6 +37,7 @@ typedef struct job_t {
     char *args;         /* what is left of the line */
     const char *out;    /* the answer behind the status word, or NULL */
     apr_size_t out_len; /* bytes */
+    mark_t mark;
 } job_t;
 
 typedef struct verb_t {
@@ -414,6 +417,15 @@ static apr_status_t run_flush(job_t *job)
     return ap_rflush(job->r) < 0 ? APR_EGENERAL : APR_SUCCESS;
 }
 
+static apr_status_t run_mark(job_t *job)
+{
+    const char *id = job->api->id(job->session);
+
+    return answer_text(job, apr_pstrcat(job->r->pool,
+                                        mark_set(&job->mark, job->r->pool), " ",
+                                        id != NULL ? id : "-", NULL));
+}
+
 static const verb_t verbs[] = {
     /* clang-format off */
     { "open", run_open }, { "id", run_id }, { "key", run_key },
@@ -427,6 +439,7 @@ static const verb_t verbs[] = {
     { "count", run_count }, { "keys", run_keys }, { "all", run_all },
     { "destroy", run_destroy }, { "regenerate", run_regenerate },
     { "error", run_error }, { "sleep", run_sleep }, { "flush", run_flush },
+    { "mark", run_mark },
     /* clang-format on */
 };
 
@@ -537,7 +550,7 @@ static int read_body(request_rec *r, char **body)
 
 static int handle(request_rec *r)
 {
-    job_t job = { NULL, NULL, NULL, NULL, NULL, 0 };
+    job_t job = { NULL, NULL, NULL, NULL, NULL, 0, { 0, 0 } };
     char *body = NULL;
     char *line;
     int rv;
