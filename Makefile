@@ -80,6 +80,7 @@ $(BUILD)/test_conf: $(BUILD)/src/faces/drs_conf.o \
 	$(BUILD)/src/faces/drs_words.o
 
 include t/fuzz/fuzz.mk
+include t/torture/torture.mk
 
 $(BUILD)/%.o: %.c | tools
 	@mkdir -p $(@D)
