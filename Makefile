@@ -200,7 +200,7 @@ install-lua: lua
 	    install -m 644 $(LUA_MODULE) $(DESTDIR)$(LUA_DIR)/)
 
 clean:
-	rm -rf build build-long build-san build-tsan build-fuzz build-cov
+	rm -rf build build-clang build-cov build-fuzz build-long build-san build-tsan
 
 .PHONY: all lua check prove faults security-long soak run-soak demo demo-stop \
 	bench run-bench install install-lua deps fresh clean
