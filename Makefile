@@ -78,7 +78,7 @@ $(BUILD)/test_names: LDFLAGS += -Wl,--wrap=getaddrinfo
 
 # Outages take the time that the test says.
 $(BUILD)/test_outage: $(BUILD)/src/faces/drs_outage.o
-$(BUILD)/test_outage: LDFLAGS += -Wl,--wrap=drs_redis_clock
+$(BUILD)/test_outage: LDFLAGS += -Wl,--wrap=drs_clock_now
 
 # Memory runs out in what is linked as an archive; APR, which is not, aborts.
 $(BUILD)/test_memory: SYSTEM_LIBS = $(patsubst -lhiredis,-l:libhiredis.a,\

@@ -120,7 +120,7 @@ static apr_status_t verb_pop(bench_t *bench)
 /* Time of one call, us, over a round. */
 static double time_round(bench_t *bench, verb_t *verb)
 {
-    apr_interval_time_t start = drs_redis_clock();
+    apr_interval_time_t start = drs_clock_now();
     int i;
 
     for (i = 0; i < bench->calls; i++) {
@@ -130,7 +130,7 @@ static double time_round(bench_t *bench, verb_t *verb)
         }
     }
     apr_pool_clear(bench->p);
-    return (double)(drs_redis_clock() - start) / bench->calls;
+    return (double)(drs_clock_now() - start) / bench->calls;
 }
 
 static int by_size(const void *a, const void *b)

@@ -108,11 +108,8 @@ my @cases = (
 ['somebody_elses', 'ownership', at(0, 1, 'get', 'm0', 'alien', 'you')],
 ['a_pair_of_one_write', '', at(0, 1, 'mset', 'p0', 'ok', 1),
     at(2, 3, 'mget', 'p0', 'ok', 1)],
-<<<<<<< HEAD
-=======
 ['a_pair_of_two_writes', 'order',
     at(0, 1, 'mget', 'p0', 'torn', '1 and 2')],
->>>>>>> h-torture
 ['a_pair_that_is_old', 'order', at(0, 1, 'mset', 'p0', 'ok', 1),
     at(2, 3, 'mset', 'p0', 'ok', 2), at(4, 5, 'mget', 'p0', 'ok', 1)],
 ['an_answer_that_is_none', 'manners', at(0, 1, 'set', 'm0', 'http:502', 1)],
@@ -126,13 +123,10 @@ my @cases = (
     undef, waited => 501)],
 ['a_call_on_a_busy_machine', '', at(20000, 20900, 'get', 'm0', 'down', undef,
     waited => 0)],
-<<<<<<< HEAD
-=======
 ['late_calls_while_processors_are_wanted', '', map { at($_ * 1000,
     $_ * 1000 + 900, 'get', 'm0', 'down', undef, waited => 0) } 31 .. 33],
 ['too_many_of_them', 'bounds', map { at($_ * 1000, $_ * 1000 + 900, 'get',
     'm0', 'down', undef, waited => 0) } 34 .. 35],
->>>>>>> h-torture
 ['a_request_that_takes_long', 'bounds', at(10000, 11301, 'request', '', 'ok',
     undef, waited => 0)],
 ['a_write_that_is_not_on_the_wire', 'honesty',
@@ -154,13 +148,9 @@ sub judge {
     }
     spit("$dir/limits.json", '{"command":300000,'
         . '"request":1200000,"shown":100}');
-<<<<<<< HEAD
-    spit("$dir/late", "20100000 600000\n");
-=======
     spit("$dir/machine", join '', map { "$_\n" } '0 0 0', '10000000 0 0',
         '12000000 0 0', '20100000 600000 0', '22000000 0 0', '30000000 0 0',
         '39000000 0 9000000');
->>>>>>> h-torture
     spit("$dir/hist-1", join '', map { "$_\n" } @lines);
     spit("$dir/wire-0", join '', map { "$_\n" } @wire);
     spit("$dir/stop", '');
@@ -240,11 +230,7 @@ subtest 'a_few_seconds_find_nothing' => sub {
     plan skip_all => 'no lua/drsession.so'
         unless -e ($ENV{DRS_LUA} // 'build/lua/drsession.so');
     needs(qw(lua include proxy proxy_http));
-<<<<<<< HEAD
-    local $ENV{SECONDS} = 6;
-=======
     local $ENV{SECONDS} = 5;
->>>>>>> h-torture
     local $ENV{TORTURE} = 'mpm=event';
     my $said = qx($here/run 2>&1);
     is $? >> 8, 0, 'no rule is broken' or diag $said;

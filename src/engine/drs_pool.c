@@ -25,7 +25,7 @@ static const apr_interval_time_t breaker_most = 2000 * 1000; /* us */
 
 typedef struct slot_t {
     drs_redis_t *redis;
-    apr_interval_time_t since; /* us on drs_redis_clock(): idle since then */
+    apr_interval_time_t since; /* us on drs_clock_now(): idle since then */
 } slot_t;
 
 struct drs_pool_t {
@@ -41,7 +41,7 @@ struct drs_pool_t {
     int failures;              /* in a row */
     int probing;               /* one call tries while the breaker is open */
     apr_interval_time_t pause; /* us; 0 = breaker closed */
-    apr_interval_time_t until; /* us on drs_redis_clock(): no call before */
+    apr_interval_time_t until; /* us on drs_clock_now(): no call before */
     unsigned int dice;         /* state of the jitter */
 };
 
@@ -187,7 +187,7 @@ static int await_slot(drs_pool_t *pool, apr_interval_time_t until)
 static drs_redis_t *take(drs_pool_t *pool, apr_interval_time_t deadline,
                          drs_why_t *why)
 {
-    apr_interval_time_t now = drs_redis_clock();
+    apr_interval_time_t now = drs_clock_now();
     apr_interval_time_t until = now + pool->conf->wait;
     drs_redis_t *redis = NULL;
     int tries;
@@ -200,7 +200,7 @@ static drs_redis_t *take(drs_pool_t *pool, apr_interval_time_t deadline,
     probe = tries && pool->probing;
     found = tries && await_slot(pool, until);
     /* The breaker may have opened while this one waited. */
-    if (found && !probe) tries = may_try(pool, drs_redis_clock());
+    if (found && !probe) tries = may_try(pool, drs_clock_now());
     if (!tries) {
         pthread_cond_signal(&pool->freed);
         drs_redis_explain(why, "%s: not asked, it failed lately",
@@ -240,13 +240,13 @@ apr_status_t drs_pool_borrow(drs_pool_t *pool, apr_interval_time_t deadline,
     apr_status_t rv = APR_SUCCESS;
 
     check_owner(pool);
-    close_idle(pool, drs_redis_clock() - pool->conf->idle);
+    close_idle(pool, drs_clock_now() - pool->conf->idle);
     taken = take(pool, deadline, why);
     if (taken == NULL) return DRS_EDOWN;
 
     if (!drs_redis_is_quiet(taken)) {
         /* One that died idle tells of the others: Redis was restarted. */
-        if (drs_redis_is_open(taken)) close_idle(pool, drs_redis_clock());
+        if (drs_redis_is_open(taken)) close_idle(pool, drs_clock_now());
         rv = drs_pool_renew(pool, taken, deadline, why);
     }
     if (rv == APR_SUCCESS) *redis = taken;
@@ -255,7 +255,7 @@ apr_status_t drs_pool_borrow(drs_pool_t *pool, apr_interval_time_t deadline,
 
 int drs_pool_return(drs_pool_t *pool, drs_redis_t *redis, drs_verdict_t verdict)
 {
-    apr_interval_time_t now = drs_redis_clock();
+    apr_interval_time_t now = drs_clock_now();
     int keep = verdict == DRS_VERDICT_GOOD && pool->conf->keep;
     int recovered = 0;
 

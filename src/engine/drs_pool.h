@@ -48,7 +48,7 @@ drs_pool_t *drs_pool_create(const drs_pool_conf_t *conf,
  * Borrow an open connection that nothing waits to be read from.
  *
  * @param pool     any thread's
- * @param deadline on drs_redis_clock(), for waiting and connecting
+ * @param deadline on drs_clock_now(), for waiting and connecting
  * @param redis    out: to be given back by drs_pool_return()
  * @param why      out on failure
  * @return APR_SUCCESS; DRS_EDOWN no connection: the breaker is open, none
@@ -63,7 +63,7 @@ apr_status_t drs_pool_borrow(drs_pool_t *pool, apr_interval_time_t deadline,
  *
  * @param pool     where it was borrowed
  * @param redis    borrowed; given back already when this fails
- * @param deadline on drs_redis_clock()
+ * @param deadline on drs_clock_now()
  * @param why      out on failure
  * @return APR_SUCCESS; DRS_EDOWN
  */

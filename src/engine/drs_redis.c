@@ -1,27 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One connection to one Redis. hiredis writes the commands and reads the
- * replies; the socket is ours, because hiredis' own timeouts are counted
- * for each read() and its sockets are inherited by children.
+ * replies, of bytes that we move by one deadline.
  */
 #include "drs_redis.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <apr_lib.h>
 #include <apr_strings.h>
 #include <hiredis/hiredis.h>
+
+#include "drs_socket.h"
 
 /* hiredis 1.0 turned the number of elements into a size. */
 #if HIREDIS_MAJOR >= 1
@@ -45,15 +42,6 @@ struct drs_redis_t {
     void *(*make_nil)(const redisReadTask *task);
     drs_elements_t elements; /* that may still come in this trip */
 };
-
-apr_interval_time_t drs_redis_clock(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (apr_interval_time_t)now.tv_sec * APR_USEC_PER_SEC +
-           now.tv_nsec / 1000;
-}
 
 void drs_redis_explain(drs_why_t *why, const char *format, ...)
 {
@@ -108,29 +96,7 @@ int drs_redis_has_served(const drs_redis_t *redis)
 
 int drs_redis_is_quiet(const drs_redis_t *redis)
 {
-    char byte;
-
-    return redis->fd >= 0 &&
-           recv(redis->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
-           (errno == EAGAIN || errno == EWOULDBLOCK);
-}
-
-/* Wait for the socket; 0 when the deadline comes first. */
-static int wait_for(int fd, short events, apr_interval_time_t deadline)
-{
-    struct pollfd one = { fd, events, 0 };
-    struct timespec left;
-    apr_interval_time_t us;
-    int n;
-
-    do {
-        us = deadline - drs_redis_clock();
-        if (us <= 0) return 0;
-        left.tv_sec = (time_t)(us / APR_USEC_PER_SEC);
-        left.tv_nsec = (long)(us % APR_USEC_PER_SEC) * 1000;
-        n = ppoll(&one, 1, &left, NULL);
-    } while (n < 0 && errno == EINTR);
-    return n > 0;
+    return redis->fd >= 0 && drs_socket_is_quiet(redis->fd);
 }
 
 /*
@@ -225,86 +191,6 @@ static int create_reader(drs_redis_t *redis)
     return 1;
 }
 
-/* Close-on-exec from its first moment: a CGI must never inherit it. */
-static int create_socket(int family)
-{
-    int on = 1;
-    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-    if (fd >= 0 && family != AF_UNIX) {
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-    }
-    return fd;
-}
-
-/* A full backlog of a unix socket is EAGAIN at once; the next try may do. */
-static int connect_patiently(int fd, const struct sockaddr *to, socklen_t len,
-                             apr_interval_time_t deadline)
-{
-    const struct timespec pause = { 0, 1000000 };
-
-    while (connect(fd, to, len) < 0) {
-        if (errno == EISCONN) return 0;
-        if (errno == EINPROGRESS) return EINPROGRESS;
-        if (errno != EAGAIN && errno != EINTR) return errno;
-        if (drs_redis_clock() >= deadline) return ETIMEDOUT;
-        nanosleep(&pause, NULL);
-    }
-    return 0;
-}
-
-/* Connect a socket of ours, or tell why not in errno's words. */
-static int connect_to(drs_redis_t *redis, const struct sockaddr *to,
-                      socklen_t len, apr_interval_time_t deadline)
-{
-    int error = 0;
-    socklen_t size = sizeof(error);
-
-    redis->fd = create_socket(to->sa_family);
-    if (redis->fd < 0) return errno;
-
-    error = connect_patiently(redis->fd, to, len, deadline);
-    if (error == EINPROGRESS) {
-        error = ETIMEDOUT;
-        if (wait_for(redis->fd, POLLOUT, deadline)) {
-            getsockopt(redis->fd, SOL_SOCKET, SO_ERROR, &error, &size);
-        }
-    }
-    if (error != 0) drs_redis_close(redis);
-    return error;
-}
-
-static int connect_unix(drs_redis_t *redis, apr_interval_time_t deadline)
-{
-    struct sockaddr_un to;
-
-    memset(&to, 0, sizeof(to));
-    to.sun_family = AF_UNIX;
-    apr_cpystrn(to.sun_path, redis->server->url->path, sizeof(to.sun_path));
-    return connect_to(redis, (const struct sockaddr *)&to, sizeof(to),
-                      deadline);
-}
-
-/* Try each address of the host until one answers; all share the time. */
-static int connect_tcp(drs_redis_t *redis, apr_interval_time_t deadline,
-                       const char **unknown)
-{
-    drs_address_t list[DRS_ADDRESSES_MAX];
-    int error = EHOSTUNREACH;
-    int i;
-    int n = drs_names_find(redis->names, deadline - drs_redis_clock(), list,
-                           unknown);
-
-    for (i = 0; i < n && error != 0; i++) {
-        apr_interval_time_t now = drs_redis_clock();
-
-        error = connect_to(redis, (const struct sockaddr *)&list[i].to,
-                           list[i].len, now + (deadline - now) / (n - i));
-    }
-    return error;
-}
-
 static void explain_fate(const drs_redis_t *redis, drs_fate_t fate,
                          drs_why_t *why)
 {
@@ -368,15 +254,17 @@ apr_status_t drs_redis_open(drs_redis_t *redis, apr_interval_time_t deadline,
                             drs_why_t *why)
 {
     const drs_url_t *url = redis->server->url;
-    apr_interval_time_t mine = drs_redis_clock() + redis->server->connect;
+    apr_interval_time_t mine = drs_clock_now() + redis->server->connect;
     const char *unknown = NULL;
     char text[80];
     int error;
     apr_status_t rv;
 
     if (mine < deadline) deadline = mine;
-    error = redis->names == NULL ? connect_unix(redis, deadline)
-                                 : connect_tcp(redis, deadline, &unknown);
+    error = redis->names == NULL
+                ? drs_socket_connect_unix(url->path, deadline, &redis->fd)
+                : drs_socket_connect_tcp(redis->names, deadline, &redis->fd,
+                                         &unknown);
     if (error == 0 && !create_reader(redis)) error = ENOMEM;
     if (error != 0) {
         drs_redis_close(redis);
@@ -443,7 +331,7 @@ static drs_fate_t send_all(drs_redis_t *redis, struct iovec *out, int n,
             n = advance(&out, n, (size_t)taken);
         }
         else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            if (!wait_for(redis->fd, POLLOUT, deadline)) return late;
+            if (!drs_socket_wait(redis->fd, POLLOUT, deadline)) return late;
         }
         else if (errno != EINTR) {
             return closed;
@@ -459,7 +347,7 @@ static drs_fate_t feed(drs_redis_t *redis, apr_size_t *left,
     char bytes[CHUNK];
     ssize_t n;
 
-    if (!wait_for(redis->fd, POLLIN, deadline)) return DRS_FATE_LATE;
+    if (!drs_socket_wait(redis->fd, POLLIN, deadline)) return DRS_FATE_LATE;
 
     n = recv(redis->fd, bytes, sizeof(bytes), 0);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return DRS_FATE_DONE;
@@ -533,7 +421,7 @@ drs_fate_t drs_redis_call(drs_redis_t *redis, const drs_command_t *commands,
     memset(replies, 0, (size_t)n * sizeof(*replies));
     memcpy(out, bytes, sizeof(out[0]) * (size_t)made);
     /* Without time for an answer it is better not to ask. */
-    if (made == n && drs_redis_clock() < deadline) {
+    if (made == n && drs_clock_now() < deadline) {
         fate = send_all(redis, out, n, deadline);
     }
     for (i = 0; i < made; i++) redisFreeCommand(bytes[i].iov_base);

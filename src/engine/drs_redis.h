@@ -10,6 +10,7 @@
 #include <apr_pools.h>
 #include <apr_time.h>
 
+#include "drs_clock.h"
 #include "drs_names.h"
 #include "drs_url.h"
 #include "mod_drsession.h"
@@ -56,14 +57,6 @@ typedef enum drs_fate_t {
 typedef struct drs_redis_t drs_redis_t;
 
 /**
- * Tell the time of deadlines.
- *
- * @return us on a clock that nobody sets
- * Source: clock_gettime(2), CLOCK_MONOTONIC.
- */
-apr_interval_time_t drs_redis_clock(void);
-
-/**
  * Write the line about a failure; what is too long is cut, control
  * characters become '?'.
  *
@@ -88,7 +81,7 @@ drs_redis_t *drs_redis_create(const drs_server_t *server, drs_names_t *names,
  * Connect, and send AUTH and SELECT where the server wants them.
  *
  * @param redis    closed
- * @param deadline on drs_redis_clock(); server->connect may come sooner
+ * @param deadline on drs_clock_now(); server->connect may come sooner
  * @param why      out on failure
  * @return APR_SUCCESS; DRS_EDOWN refused, denied or too late: closed again
  * Source: connect(2); AUTH, SELECT.
@@ -138,7 +131,7 @@ int drs_redis_is_quiet(const drs_redis_t *redis);
  * @param replies  out: n replies to be freed by freeReplyObject(), error
  *                 replies included; all NULL unless DRS_FATE_DONE
  * @param most     bytes that all replies together may have
- * @param deadline on drs_redis_clock()
+ * @param deadline on drs_clock_now()
  * @param why      out on failure
  * @return the fate; after anything but DRS_FATE_DONE the connection has to
  *         be closed

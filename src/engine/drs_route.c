@@ -178,7 +178,7 @@ void *drs_route_baton(const drs_route_t *route)
 apr_status_t drs_route_call(drs_route_t *route, drs_trip_t *trip,
                             drs_why_t *why)
 {
-    apr_interval_time_t start = drs_redis_clock();
+    apr_interval_time_t start = drs_clock_now();
     apr_interval_time_t latest = start + (trip->deadline - start) * 3 / 5;
     const refusal_t *refusal = NULL;
     const redisReply *reply = NULL;
@@ -194,7 +194,7 @@ apr_status_t drs_route_call(drs_route_t *route, drs_trip_t *trip,
                               trip->most, trip->deadline, why);
         refusal = fate == DRS_FATE_DONE ? find_refusal(trip, &reply) : NULL;
         if (tries++ > 0 || !may_repeat(trip, fate, refusal) ||
-            drs_redis_clock() > latest) {
+            drs_clock_now() > latest) {
             break;
         }
         drs_route_free(trip);

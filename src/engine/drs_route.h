@@ -40,7 +40,7 @@ typedef struct drs_trip_t {
     int n;                        /* 1..DRS_COMMANDS_MAX */
     int writes;                   /* 1 = never to be executed twice */
     apr_size_t most;              /* bytes that all replies may have */
-    apr_interval_time_t deadline; /* us on drs_redis_clock() */
+    apr_interval_time_t deadline; /* us on drs_clock_now() */
     struct redisReply *replies[DRS_COMMANDS_MAX]; /* out */
 } drs_trip_t;
 

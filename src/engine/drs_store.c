@@ -17,7 +17,7 @@
 /* Make a round trip of the store; the time it takes is paid by its budget. */
 static apr_status_t travel(drs_store_t *store, drs_trip_t *trip)
 {
-    apr_interval_time_t start = drs_redis_clock();
+    apr_interval_time_t start = drs_clock_now();
     apr_interval_time_t time = store->command;
     apr_status_t rv;
 
@@ -31,7 +31,7 @@ static apr_status_t travel(drs_store_t *store, drs_trip_t *trip)
     /* A call that takes a second trip has no second deadline. */
     if (trip->deadline == 0) trip->deadline = start + time;
     rv = drs_route_call(store->route, trip, &store->why);
-    store->budget -= drs_redis_clock() - start;
+    store->budget -= drs_clock_now() - start;
     return rv;
 }
 

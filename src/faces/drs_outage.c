@@ -29,7 +29,7 @@ struct drs_outage_t {
     pthread_mutex_t lock;
     volatile apr_uint32_t failing; /* read without the lock */
     apr_uint64_t failures;         /* since it began */
-    apr_interval_time_t since;     /* us on drs_redis_clock(), like all here */
+    apr_interval_time_t since;     /* us on drs_clock_now(), like all here */
     apr_interval_time_t last;      /* failure */
     apr_interval_time_t said;      /* last line about all requests */
     apr_interval_time_t shown;     /* last line about one request; 0 = none */
@@ -64,7 +64,7 @@ static double seconds(apr_interval_time_t us)
 /* Lock held. */
 static void note_failure(drs_outage_t *outage, const drs_why_t *why)
 {
-    apr_interval_time_t now = drs_redis_clock();
+    apr_interval_time_t now = drs_clock_now();
     int first = !apr_atomic_read32(&outage->failing);
 
     if (first) {
@@ -95,7 +95,7 @@ static void note_failure(drs_outage_t *outage, const drs_why_t *why)
 /* Lock held. */
 static void note_answer(drs_outage_t *outage, int recovered)
 {
-    apr_interval_time_t now = drs_redis_clock();
+    apr_interval_time_t now = drs_clock_now();
 
     if (!apr_atomic_read32(&outage->failing)) return;
     if (!recovered && now - outage->last < pause_of_lines) return;
@@ -128,7 +128,7 @@ void drs_outage_note(void *data, apr_status_t rv, int recovered,
 /* Lock not held: whether a request is an example, or one of many. */
 static int is_example(drs_outage_t *outage)
 {
-    apr_interval_time_t now = drs_redis_clock();
+    apr_interval_time_t now = drs_clock_now();
     int is_new;
 
     pthread_mutex_lock(&outage->lock);

@@ -134,7 +134,7 @@ static void call(drs_redis_t *redis, fuzz_input_t *input, server_t *server)
                                        wanted[i]->elements };
     }
     fate = drs_redis_call(redis, commands, n, replies, MOST,
-                          drs_redis_clock() + APR_USEC_PER_SEC, &why);
+                          drs_clock_now() + APR_USEC_PER_SEC, &why);
     all = input->at + input->left;
     end = find_end(input->at, input->left, wanted, n);
     if (fate == DRS_FATE_DONE) {
@@ -163,7 +163,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     wire_reset();
     wire_mood.serve = serve;
     wire_mood.baton = &server;
-    CLAIM(drs_redis_open(redis, drs_redis_clock() + APR_USEC_PER_SEC, &why) ==
+    CLAIM(drs_redis_open(redis, drs_clock_now() + APR_USEC_PER_SEC, &why) ==
           APR_SUCCESS);
     call(redis, &input, &server);
     drs_redis_close(redis);

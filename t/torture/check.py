@@ -5,12 +5,8 @@
 #
 #   limits.json      {"command": us, "request": us}
 #   hist-*           a session a line, as soon as it is over
-<<<<<<< HEAD
-#   late             "TIME US" lines: when the machine woke a sleeper so late
-=======
 #   machine          "TIME LATE PRESSURE" lines, us: how late it woke a sleeper,
 #                    and how long so far somebody waited for a processor
->>>>>>> h-torture
 #   wire-*           what the proxy let through whole
 #   stop             comes last: nothing more will be written
 #
@@ -21,16 +17,6 @@ import json
 import os
 import sys
 import time
-<<<<<<< HEAD
-
-from history import Verdict, check_session
-
-SHOWN = 5       # violations of one rule that are told, if limits.json has none
-
-
-class Lateness:
-    """How much time the machine took from a process that only sleeps."""
-=======
 from bisect import bisect_left, bisect_right
 
 from history import Verdict, check_session
@@ -45,34 +31,17 @@ SHOWN = 5       # violations of one rule that are told, if limits.json has none
 
 class Machine:
     """What the machine took: from a process that only sleeps, and at all."""
->>>>>>> h-torture
 
     def __init__(self, path):
         self.path = path
         self.at = 0
-<<<<<<< HEAD
-        self.events = []
-
-    def __call__(self, start, end):
-=======
         self.times, self.late, self.pressure = [], [], []
 
     def read(self):
->>>>>>> h-torture
         try:
             with open(self.path) as lines:
                 lines.seek(self.at)
                 for line in lines:
-<<<<<<< HEAD
-                    if line.endswith("\n"):
-                        when, late = line.split()
-                        self.events.append((int(when), int(late)))
-                        self.at += len(line)
-        except FileNotFoundError:
-            pass
-        return sum(late for when, late in self.events
-                   if when + late >= start and when <= end)
-=======
                     if not line.endswith("\n"):
                         break
                     when, late, pressure = map(int, line.split())
@@ -96,7 +65,6 @@ class Machine:
             return 0, 0
         return (sum(self.late[first:last + 1]),
                 self.pressure[last] - self.pressure[first])
->>>>>>> h-torture
 
 
 class Tail:
@@ -126,12 +94,8 @@ class Checker:
         self.folder = folder
         with open(folder + "/limits.json") as file:
             self.limits = json.load(file)
-<<<<<<< HEAD
-        self.lateness = Lateness(folder + "/late")
-=======
         self.machine = Machine(folder + "/machine")
         self.late = self.timed = 0
->>>>>>> h-torture
         self.tails = {}
         self.out = open(folder + "/violations", "a")
         self.count = {"sessions": 0, "ops": 0, "searched": 0, "undecided": 0,
@@ -157,10 +121,7 @@ class Checker:
         for table, key in ((self.doors, op.door), (self.kinds, op.kind),
                            (self.said, op.status)):
             table[key] = table.get(key, 0) + 1
-<<<<<<< HEAD
-=======
         self.timed += op.waited >= 0
->>>>>>> h-torture
         if op.waited >= 0 and op.kind != "request" and op.kind != "renew" \
                 and not op.other:
             self.worst = max(self.worst, op.end - op.start - op.waited
@@ -175,11 +136,6 @@ class Checker:
     def take(self, line):
         block = json.loads(line)
         verdict = Verdict()
-<<<<<<< HEAD
-        ops = check_session(block, self.limits, self.lateness, verdict)
-        for rule, text, proof in verdict.bad:
-            self.say(rule, text, proof, block["tag"])
-=======
         ops = check_session(block, self.limits, self.machine, verdict)
         for rule, text, proof in verdict.bad:
             self.say(rule, text, proof, block["tag"])
@@ -188,7 +144,6 @@ class Checker:
             if self.late > SOME + self.timed // ONE_IN:
                 self.say("bounds", f"{text}; {self.late} of {self.timed} "
                          "calls are as late", (op,), block["tag"])
->>>>>>> h-torture
         self.count["sessions"] += 1
         self.count["searched"] += verdict.searched
         self.count["undecided"] += verdict.undecided
@@ -229,12 +184,8 @@ class Checker:
         self.check_wire()
         self.out.close()
         summary = dict(self.count, doors=self.doors, kinds=self.kinds,
-<<<<<<< HEAD
-                       said=self.said, rules=self.rules, worst=self.worst)
-=======
                        said=self.said, rules=self.rules, worst=self.worst,
                        late=self.late, timed=self.timed)
->>>>>>> h-torture
         with open(self.folder + "/summary.json", "w") as file:
             json.dump(summary, file)
 

@@ -114,12 +114,7 @@ def read_pair(session, call, left, right):
     n = call.value
     read(session, call, right, call.field + "b")
     if call.status == "ok" and call.value != n:
-<<<<<<< HEAD
-        call.status = "alien"
-        call.value = f"halves of two writes, {n} and {call.value}"
-=======
         call.status, call.value = "torn", f"{n} and {call.value}"
->>>>>>> h-torture
 
 
 def take_sum(session, call, text):
@@ -726,11 +721,7 @@ class Driver:
             dice *= 0.55
         if door == "lua" and 0.42 <= dice < 0.55:
             dice = 0.6
-<<<<<<< HEAD
-        pad = random.randrange(1, 20000) if random.random() < 0.04 \
-=======
         pad = random.randrange(1, 20000) if random.random() < 0.02 \
->>>>>>> h-torture
             and door != "header" else 0
         if dice < 0.2:
             return Call("set", session.name(f"w{number}"), session.next_n(),

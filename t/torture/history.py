@@ -47,10 +47,7 @@ class Verdict:
 
     def __init__(self):
         self.bad = []
-<<<<<<< HEAD
-=======
         self.late = []      # calls that were, on a machine that was busy
->>>>>>> h-torture
         self.undecided = 0
         self.searched = 0
 
@@ -164,12 +161,9 @@ def check_answers(ops, verdict):
         if op.status == "alien":
             verdict.say("ownership", f"{op.kind} {op.field} got what is not "
                         f"of this session and field: {op.value}", op)
-<<<<<<< HEAD
-=======
         elif op.status == "torn":
             verdict.say("order", f"the fields of {op.field} are of two "
                         f"writes: {op.value}", op)
->>>>>>> h-torture
         elif op.kind in SAID:
             if op.status not in SAID[op.kind] | MAYBE | {"down", "sent"}:
                 verdict.say("manners", f"{op.kind} says {op.status}", op)
@@ -182,11 +176,7 @@ def check_answers(ops, verdict):
             verdict.say("bounds", "no answer to the request at all", op)
 
 
-<<<<<<< HEAD
-def check_bounds(ops, limits, lateness, verdict):
-=======
 def check_bounds(ops, limits, machine, verdict):
->>>>>>> h-torture
     """No call takes longer than its budget, what the machine took apart."""
     for op in ops:
         if op.waited < 0:
@@ -194,11 +184,6 @@ def check_bounds(ops, limits, machine, verdict):
         limit = limits["request"] if op.kind == "request" else \
             limits["command"] * (2 if op.kind == "renew" or op.other else 1)
         over = op.end - op.start - op.waited - limit
-<<<<<<< HEAD
-        if over > LONG and over - lateness(op.start, op.end) > LONG:
-            verdict.say("bounds", f"{op.kind} took {over // 1000} ms more "
-                        f"than its {limit // 1000} ms", op)
-=======
         if over <= LONG:
             continue
         woken, pressed = machine(op.start, op.end)
@@ -210,7 +195,6 @@ def check_bounds(ops, limits, machine, verdict):
             verdict.late.append((text, op))
         else:
             verdict.say("bounds", text, op)
->>>>>>> h-torture
 
 
 def find_ends(ops):
@@ -346,11 +330,7 @@ def check_register(name, ops, ends, verdict):
                     "what they answered", *shrink(useful))
 
 
-<<<<<<< HEAD
-def check_session(block, limits, lateness, verdict):
-=======
 def check_session(block, limits, machine, verdict):
->>>>>>> h-torture
     """All rules on all calls of one session."""
     ops = [Op(*op) for op in block["ops"]]
     first, sure = find_ends(ops)
@@ -361,19 +341,11 @@ def check_session(block, limits, machine, verdict):
         if op.field:
             fields.setdefault(op.field, []).append(op)
     check_answers(ops, verdict)
-<<<<<<< HEAD
-    check_bounds(ops, limits, lateness, verdict)
-    check_ends(ops, sure, verdict)
-    for name, own in fields.items():
-        # A session begun in mid-request is read by nobody else.
-        own = [op for op in own if op.status != "alien"
-=======
     check_bounds(ops, limits, machine, verdict)
     check_ends(ops, sure, verdict)
     for name, own in fields.items():
         # A session begun in mid-request is read by nobody else.
         own = [op for op in own if op.status not in ("alien", "torn")
->>>>>>> h-torture
                and not (op.other and op.status == "ok"
                         and op.kind in ("get", "has", "num", "mget"))]
         if name[0] == "w" or name == "tag":

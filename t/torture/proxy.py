@@ -98,19 +98,12 @@ class Proxy:
         self.memory = b"$5\r\n\"you\"\r\n"      # somebody's last answer
         self.wire = open(conf["wire"], "ab", 1 << 16)
         self.going = True
-<<<<<<< HEAD
-=======
         self.healed = False
->>>>>>> h-torture
 
     # Faults.
 
     def is_due(self, kind, now):
-<<<<<<< HEAD
-        if self.next.get(kind, now + 1) > now:
-=======
         if self.healed or self.next.get(kind, now + 1) > now:
->>>>>>> h-torture
             return False
         self.next[kind] = now + self.dice.expovariate(self.rates[kind])
         self.counts[kind] = self.counts.get(kind, 0) + 1
@@ -122,13 +115,7 @@ class Proxy:
                        (time.monotonic() + seconds, self.order, call, args))
 
     def heal(self, *_):
-<<<<<<< HEAD
-        self.next = {}
-        if not self.doors:
-            self.listen()
-=======
         self.healed = True
->>>>>>> h-torture
 
     # Doors.
 
@@ -155,18 +142,12 @@ class Proxy:
         self.doors = {}
         self.after(self.dice.uniform(0.1, 0.4), self.reopen)
 
-<<<<<<< HEAD
-    def reopen(self):
-        if not self.doors:
-            self.listen()
-=======
     # Who else took the port meanwhile gives it back, or the run fails.
     def reopen(self):
         try:
             self.listen()
         except OSError:
             self.after(0.1, self.reopen)
->>>>>>> h-torture
 
     def accept(self, door):
         try:
@@ -346,11 +327,7 @@ class Proxy:
         self.let_go(link, self.dice.uniform(0.01, 0.15))
 
     def let_go(self, link, pause):
-<<<<<<< HEAD
-        if link.client.fileno() < 0 or not self.next:
-=======
         if link.client.fileno() < 0 or self.healed:
->>>>>>> h-torture
             link.late = [b"".join(link.late)]
         self.send(link.client, link.late.pop(0))
         if link.late:
@@ -386,11 +363,7 @@ class Proxy:
         while self.timers and self.timers[0][0] <= time.monotonic():
             _, _, call, args = heapq.heappop(self.timers)
             call(*args)
-<<<<<<< HEAD
-        if self.is_due("refuse", time.monotonic()) and self.doors:
-=======
         if self.doors and self.is_due("refuse", time.monotonic()):
->>>>>>> h-torture
             self.refuse()
 
     def run(self):

@@ -80,13 +80,13 @@ apr_interval_time_t rig_slack(void)
 
 apr_interval_time_t rig_in(rig_t *rig, int ms)
 {
-    rig->start = drs_redis_clock();
+    rig->start = drs_clock_now();
     return rig->start + (apr_interval_time_t)ms * MS;
 }
 
 void rig_took(const rig_t *rig, int least, int most)
 {
-    apr_interval_time_t us = drs_redis_clock() - rig->start;
+    apr_interval_time_t us = drs_clock_now() - rig->start;
 
     assert_true(us >= least * MS);
     assert_true(us <= most * MS + rig_slack());

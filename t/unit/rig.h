@@ -42,7 +42,7 @@ typedef struct rig_t {
     drs_redis_t *redis;
     drs_why_t why;
     redisReply *replies[DRS_COMMANDS_MAX];
-    apr_interval_time_t start; /* us on drs_redis_clock() */
+    apr_interval_time_t start; /* us on drs_clock_now() */
 } rig_t;
 
 /**
@@ -75,7 +75,7 @@ apr_interval_time_t rig_slack(void);
  *
  * @param rig the rig
  * @param ms  from now
- * @return the deadline, us on drs_redis_clock()
+ * @return the deadline, us on drs_clock_now()
  */
 apr_interval_time_t rig_in(rig_t *rig, int ms);
 

@@ -35,9 +35,9 @@ static line_t lines[LINES];
 static int n_lines;
 static apr_interval_time_t now;
 
-apr_interval_time_t __wrap_drs_redis_clock(void);
+apr_interval_time_t __wrap_drs_clock_now(void);
 
-apr_interval_time_t __wrap_drs_redis_clock(void)
+apr_interval_time_t __wrap_drs_clock_now(void)
 {
     return now;
 }

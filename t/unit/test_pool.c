@@ -248,8 +248,8 @@ static apr_interval_time_t shortest_refusal(rig_t *rig, drs_pool_t *pool)
 
     for (i = 0; i < 10; i++) {
         be_refused(rig, pool, LONG);
-        if (drs_redis_clock() - rig->start < least) {
-            least = drs_redis_clock() - rig->start;
+        if (drs_clock_now() - rig->start < least) {
+            least = drs_clock_now() - rig->start;
         }
         assert_non_null(strstr(rig->why.text, "not asked"));
     }
@@ -319,13 +319,13 @@ static void an_open_breaker_lets_one_probe_through(void **state)
 /* Wait until the breaker lets one through; ms since the start. */
 static int await_probe(rig_t *rig, drs_pool_t *pool, drs_redis_t **probe)
 {
-    apr_interval_time_t start = drs_redis_clock();
+    apr_interval_time_t start = drs_clock_now();
 
     while (drs_pool_borrow(pool, start + 5 * APR_USEC_PER_SEC, probe,
                            &rig->why) != APR_SUCCESS) {
         fake_sleep(5);
     }
-    return (int)((drs_redis_clock() - start) / MS);
+    return (int)((drs_clock_now() - start) / MS);
 }
 
 static void each_failed_probe_doubles_the_pause_up_to_two_seconds(void **state)
@@ -394,7 +394,7 @@ static void borrow_in_child(rig_t *rig, drs_pool_t *pool)
 {
     drs_redis_t *redis = NULL;
 
-    _exit(drs_pool_borrow(pool, drs_redis_clock() + APR_USEC_PER_SEC, &redis,
+    _exit(drs_pool_borrow(pool, drs_clock_now() + APR_USEC_PER_SEC, &redis,
                           &rig->why) == APR_SUCCESS
               ? 1
               : 2);
@@ -471,7 +471,7 @@ static void ask_own(crowd_t *crowd, const char *word)
 {
     const char *argv[] = { "HGET", "k", word };
     drs_command_t command = { 3, argv, NULL, REDIS_REPLY_STRING, 0 };
-    apr_interval_time_t deadline = drs_redis_clock() + 10 * APR_USEC_PER_SEC;
+    apr_interval_time_t deadline = drs_clock_now() + 10 * APR_USEC_PER_SEC;
     redisReply *reply = NULL;
     drs_redis_t *redis = NULL;
     drs_why_t why;

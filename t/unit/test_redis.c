@@ -283,8 +283,7 @@ static void an_answer_of_another_kind_is_garbled(void **state)
         drs_redis_close(rig->redis);
         rig_open(rig);
         assert_int_equal(drs_redis_call(rig->redis, &command, 1, &reply, MOST,
-                                        drs_redis_clock() + LONG * MS,
-                                        &rig->why),
+                                        drs_clock_now() + LONG * MS, &rig->why),
                          rows[i].fate);
         assert_int_equal(reply != NULL, rows[i].fate == DRS_FATE_DONE);
         freeReplyObject(reply);

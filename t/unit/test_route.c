@@ -438,8 +438,8 @@ static void three_silences_open_the_breaker(void **state)
     }
     for (i = 0; i < 10; i++) {
         assert_int_equal(travel(rig, route, i % 2, 1, LONG, &trip), DRS_EDOWN);
-        if (drs_redis_clock() - rig->start < least) {
-            least = drs_redis_clock() - rig->start;
+        if (drs_clock_now() - rig->start < least) {
+            least = drs_clock_now() - rig->start;
         }
     }
     assert_true(least < rig_slack() / 100);
@@ -499,7 +499,7 @@ static int ask_own(crowd_t *crowd, const char *word, int writes)
     trip.n = 1;
     trip.writes = writes;
     trip.most = MOST;
-    trip.deadline = drs_redis_clock() + 100 * MS;
+    trip.deadline = drs_clock_now() + 100 * MS;
     rv = drs_route_call(crowd->route, &trip, &why);
     wrong = rv == APR_SUCCESS
                 ? strcmp(trip.replies[0]->str, word) != 0
@@ -515,12 +515,12 @@ static int ask_own(crowd_t *crowd, const char *word, int writes)
 
 static void *ask_often(void *data)
 {
-    apr_interval_time_t end = drs_redis_clock() + 10 * APR_USEC_PER_SEC;
+    apr_interval_time_t end = drs_clock_now() + 10 * APR_USEC_PER_SEC;
     char word[64];
     int answered = 0;
     int i;
 
-    for (i = 0; answered < ROUNDS && drs_redis_clock() < end; i++) {
+    for (i = 0; answered < ROUNDS && drs_clock_now() < end; i++) {
         snprintf(word, sizeof(word), "%p-%d", (void *)word, i);
         answered += ask_own(data, word, i % 2);
     }
