@@ -352,7 +352,7 @@ $after{'a-name-for-the-session-in-the-access-log'} = sub {
 my %noise = (
     'a-login-gate' => [qr/\bAH01630: /, qr/:error\].*cannot connect/],
     'log-out-everywhere-in-this-browser' => [qr/\bAH01630: /,
-        qr/response header DRSession/],
+        qr/response header DRSession|sessions are down: /],
     'a-counter-in-a-shell-cgi-program' => [qr/down|cannot connect/],
     'who-it-is-for-a-proxied-application' => [qr/\bAH01630: /],
     'php' => [qr/response header DRSession/,
