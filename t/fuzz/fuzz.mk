@@ -3,12 +3,15 @@
 # t/fuzz/corpus; in `make fuzz` it is clang's libFuzzer, with sanitizers.
 #   FUZZ="x y"  these targets only    SECONDS=60  for each, or
 #   RUNS=10000000  executions, whichever ends first
-# `make fuzz-coverage` tells which lines the corpus reaches.
+# `make fuzz-coverage` tells which lines the corpus reaches. `make fuzz-live`
+# sends LIVE changed requests to an httpd whose module has the sanitizers;
+# DRS_SEED is where its dice begin.
 FUZZ_ALL = $(patsubst t/fuzz/fuzz_%.c,%,$(wildcard t/fuzz/fuzz_*.c))
 FUZZ_LUA = $(filter lua_%,$(FUZZ_ALL))
 FUZZ ?= $(FUZZ_ALL)
 SECONDS ?= 60
 RUNS ?= -1
+LIVE ?= 1000000
 FUZZ_MAIN = $(BUILD)/t/fuzz/replay.o
 FUZZ_LIBS = $(SYSTEM_LIBS) -lm
 FUZZ_SANITIZE = -fsanitize=address,undefined,fuzzer-no-link \
@@ -66,4 +69,10 @@ fuzz-coverage:
 run-fuzz-coverage: fuzzers
 	@sh t/fuzz/coverage $(BUILD) 90 $(FUZZ_ALL)
 
-.PHONY: fuzzers fuzz run-fuzz fuzz-coverage run-fuzz-coverage
+fuzz-live:
+	@$(MAKE) -s --no-print-directory SAN=1 run-fuzz-live
+
+run-fuzz-live: $(MODULE) $(TESTMOD)
+	@$(TEST_ENV) DRS_LIVE=$(LIVE) perl t/41-fuzz.t
+
+.PHONY: fuzz-live run-fuzz-live fuzzers fuzz run-fuzz fuzz-coverage run-fuzz-coverage
