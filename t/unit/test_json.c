@@ -106,6 +106,8 @@ static void a_number_with_a_million_digits_is_judged_exactly(void **state)
     assert_true(is_value(text, len, 0));
     memcpy(text + len - 8, "1e+00000", 8);
     assert_true(is_value(text, len, 0));
+    memcpy(text + len - 9, "1e1000400", 9);
+    assert_false(is_value(text, len, 0));
 }
 
 static void the_limit_of_a_double_is_met_to_the_last_digit(void **state)

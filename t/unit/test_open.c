@@ -80,6 +80,7 @@ static void a_greeting_that_is_not_answered_ok_is_down(void **state)
         rig->conf.server.pass = i % 2 == 0 ? "hunter2" : NULL;
         rig->url.db = (int)(i % 2);
         PLAY(rig->fake, { .bytes = answers[i / 2] });
+        rig->why.text[0] = '\0';
         assert_int_equal(open_for(rig, LONG), DRS_EDOWN);
         rig_took(rig, 0, 0);
         assert_false(drs_redis_is_open(rig->redis));

@@ -5,6 +5,9 @@
  */
 #include "drs_redis.h"
 
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "rig.h"
@@ -408,7 +411,57 @@ static void an_endless_answer_ends_at_its_limit(void **state)
     }
 }
 
-/* Every step takes less than the deadline, all of them take more. */
+static void an_answer_as_long_as_its_limit_is_taken(void **state)
+{
+    rig_t *rig = *state;
+    char *answer = apr_palloc(rig->p, MOST + 2);
+    int more;
+
+    for (more = 0; more < 2; more++) {
+        int head = sprintf(answer, "$%d\r\n", MOST - 10 + more);
+
+        memset(answer + head, 'a', (size_t)(MOST - head + more));
+        memcpy(answer + MOST - 2 + more, "\r\n", 3);
+        fake_forget(rig->fake);
+        PLAY(rig->fake, { .bytes = answer });
+        drs_redis_close(rig->redis);
+        rig_open(rig);
+        assert_int_equal(rig_ask(rig, 1, LONG),
+                         more == 0 ? DRS_FATE_DONE : DRS_FATE_GARBLED);
+    }
+}
+
+static void be_told(int signal)
+{
+    (void)signal;
+}
+
+static void *tell_often(void *thread)
+{
+    int i;
+
+    for (i = 0; i < 10; i++) {
+        fake_sleep(10);
+        pthread_kill(*(const pthread_t *)thread, SIGUSR1);
+    }
+    return NULL;
+}
+
+static void a_signal_ends_no_wait(void **state)
+{
+    rig_t *rig = *state;
+    pthread_t self = pthread_self();
+    pthread_t other;
+
+    signal(SIGUSR1, be_told);
+    PLAY(rig->fake, { .bytes = "$3\r\none\r\n", .wait = SHORT });
+    rig_open(rig);
+    assert_int_equal(pthread_create(&other, NULL, tell_often, &self), 0);
+    assert_int_equal(rig_ask(rig, 1, LONG), DRS_FATE_DONE);
+    rig_took(rig, SHORT, LONG);
+    pthread_join(other, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -438,6 +491,8 @@ int main(void)
         TCP(elements_are_counted_over_the_whole_answer),
         TCP(an_array_of_4096_is_read_again_and_again),
         TCP(an_endless_answer_ends_at_its_limit),
+        TCP(an_answer_as_long_as_its_limit_is_taken),
+        TCP(a_signal_ends_no_wait),
     };
     int failed;
 
