@@ -57,7 +57,7 @@ for my $target (@targets) {
     my @seeds = glob "t/fuzz/corpus/$target/*";
     my @large = grep { -s $_ > 4096 } @seeds;
     $total += -s $_ for @seeds;
-    ok(@seeds && @seeds <= 60 && !@large, "$target: its seeds are few and "
+    ok(@seeds && @seeds <= 120 && !@large, "$target: its seeds are few and "
        . 'small') or diag(scalar(@seeds) . ' seeds', map { "\n$_" } @large);
 
     if ($target =~ /^lua_/ && !-x "$build/fuzz_$target") {
