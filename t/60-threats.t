@@ -346,20 +346,21 @@ subtest 'an_export_is_exact_or_absent' => sub {
 };
 
 subtest 'a_trailer_is_no_header' => sub {
-    for my $merge (qw(Off On)) {
-        my $at = start_httpd(redis => $redis, modules => \@proxy, %files,
-            conf => "MergeTrailers $merge\n$conf");
-        for my $way (qw(http fcgi)) {
-            my $r = $at->request('POST', "/forward/$way/echo", headers => [
-                ['Transfer-Encoding', 'chunked'], ['Trailer', 'X-Session-User']],
-                body => "5\r\nhello\r\n0\r\nX-Session-User: evil\r\n"
-                . "X_Session_User: evil\r\n\r\n");
-            is $r->{status}, 200, "$way, MergeTrailers $merge";
-            unlike $r->{body}, qr/evil/, 'nothing of it';
-        }
-        error_log_is_clean($at);
-        $at->stop;
+    my $at = start_httpd(redis => $redis, modules => \@proxy, %files,
+        conf => "MergeTrailers Off\n$conf");
+    for my $way (qw(http fcgi)) {
+        my $r = $at->request('POST', "/forward/$way/echo", headers => [
+            ['Transfer-Encoding', 'chunked'], ['Trailer', 'X-Session-User']],
+            body => "5\r\nhello\r\n0\r\nX-Session-User: evil\r\n"
+            . "X_Session_User: evil\r\n\r\n");
+        is $r->{status}, 200, $way;
+        unlike $r->{body}, qr/evil/, 'nothing of it';
     }
+    my ($code, $said) = $at->conftest("MergeTrailers On\n$conf");
+    isnt $code, 0, 'MergeTrailers On is refused';
+    like $said, qr/DRSessionForward.*MergeTrailers On/, 'by its name';
+    error_log_is_clean($at, qr/DRSessionForward.*MergeTrailers On/);
+    $at->stop;
 };
 
 subtest 'no_spelling_of_a_path_reaches_a_field_that_is_not_allowed' => sub {
