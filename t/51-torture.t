@@ -181,7 +181,7 @@ subtest 'the_planted_bugs_fit' => sub {
     cmp_ok scalar(@patches), '>=', 6, 'there are bugs';
     plan skip_all => 'no patch(1) here' if system('command -v patch >/dev/null');
     for my $path (@patches) {
-        my $said = qx(patch -p1 --dry-run -f -s -i $path 2>&1);
+        my $said = qx(patch -p1 -F0 --dry-run -f -s -i $path 2>&1);
         is $?, 0, $path or diag $said;
         my $text = DRS::Httpd::slurp($path);
         like $text, qr/^# $_: \S/m, "$path names its $_"
