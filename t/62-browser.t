@@ -63,6 +63,7 @@ DRSessionIdle 1h
     Header always set Cache-Control no-store
 </Location>
 <VirtualHost 127.0.0.1:$tls>
+    ServerName own.victim.test
     SSLEngine On
     SSLCertificateFile $dir/cert.pem
     SSLCertificateKeyFile $dir/key.pem

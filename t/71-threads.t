@@ -19,7 +19,8 @@ my $has_lua = -e $guest && -e DRS::Httpd::libexec() . '/mod_lua.so';
 my $times = $ENV{DRS_MANY} // 1;
 
 my $redis = start_redis(appendonly => 1);
-my $httpd = start_httpd(redis => $redis, kind => 'name', servers => 1,
+my $httpd = start_httpd(redis => $redis, kind => gethostbyname('localhost') ? 'name'
+    : 'tcp', servers => 1,
     threads => 32, modules => ['http2', $has_lua ? 'lua' : ()],
     docs => {
         'page.shtml' => '[<!--#echo encoding="none" var="DRSESSION_born" -->]',
