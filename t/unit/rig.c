@@ -135,3 +135,61 @@ int rig_sockets(const rig_t *rig, int *inherited)
     }
     return n;
 }
+
+drs_pool_t *rig_pool(rig_t *rig)
+{
+    return drs_pool_create(&rig->conf.pool, &rig->conf.server, rig->p);
+}
+
+drs_redis_t *rig_borrow(rig_t *rig, drs_pool_t *pool)
+{
+    drs_redis_t *redis = NULL;
+
+    assert_int_equal(
+        drs_pool_borrow(pool, rig_in(rig, LONG), &redis, &rig->why),
+        APR_SUCCESS);
+    assert_non_null(redis);
+    assert_true(drs_redis_is_quiet(redis));
+    return redis;
+}
+
+void rig_refused(rig_t *rig, drs_pool_t *pool, int ms)
+{
+    drs_redis_t *redis = NULL;
+
+    rig->why.text[0] = '\0';
+    assert_int_equal(drs_pool_borrow(pool, rig_in(rig, ms), &redis, &rig->why),
+                     DRS_EDOWN);
+    assert_null(redis);
+    assert_true(rig->why.text[0] != '\0');
+}
+
+apr_status_t rig_travel(rig_t *rig, drs_route_t *route, int writes, int n,
+                        int ms, drs_trip_t *trip)
+{
+    static const char *hget[] = { "HGET", "k", "f" };
+    static drs_command_t commands[] = {
+        { 3, hget, NULL, REDIS_REPLY_STRING, 0 },
+        { 3, hget, NULL, REDIS_REPLY_STRING, 0 },
+        { 3, hget, NULL, REDIS_REPLY_STRING, 0 },
+    };
+
+    memset(trip, 0, sizeof(*trip));
+    trip->commands = commands;
+    trip->n = n;
+    trip->writes = writes;
+    trip->most = MOST;
+    trip->deadline = rig_in(rig, ms);
+    rig->why.text[0] = '\0';
+    return drs_route_call(route, trip, &rig->why);
+}
+
+void rig_must_work(rig_t *rig, drs_route_t *route)
+{
+    drs_trip_t trip;
+
+    assert_int_equal(rig_travel(rig, route, 0, 1, LONG, &trip), APR_SUCCESS);
+    assert_int_equal(trip.replies[0]->type, REDIS_REPLY_STRING);
+    assert_string_equal(trip.replies[0]->str, "own");
+    drs_route_free(&trip);
+}

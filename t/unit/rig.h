@@ -122,4 +122,20 @@ int rig_sockets(const rig_t *rig, int *inherited);
 #test "_on_a_unix_socket", test, rig_start_unix, rig_stop, NULL        \
     }
 
+/** A pool on the rig's settings. */
+drs_pool_t *rig_pool(rig_t *rig);
+
+/** Borrow a connection that has to be there and quiet. */
+drs_redis_t *rig_borrow(rig_t *rig, drs_pool_t *pool);
+
+/** One borrow that must not succeed; ms until its deadline. */
+void rig_refused(rig_t *rig, drs_pool_t *pool, int ms);
+
+/** One trip of n commands, 3 at most; what they answer is texts. */
+apr_status_t rig_travel(rig_t *rig, drs_route_t *route, int writes, int n,
+                        int ms, drs_trip_t *trip);
+
+/** One trip that has to bring the server's own answer, "own". */
+void rig_must_work(rig_t *rig, drs_route_t *route);
+
 #endif

@@ -11,42 +11,13 @@ enum { READ = 0, WRITE = 1 };
 
 #define OWN "$3\r\nown\r\n"
 
-static drs_pool_t *create(rig_t *rig)
-{
-    return drs_pool_create(&rig->conf.pool, &rig->conf.server, rig->p);
-}
-
-static drs_redis_t *borrow(rig_t *rig, drs_pool_t *pool)
-{
-    drs_redis_t *redis = NULL;
-
-    assert_int_equal(
-        drs_pool_borrow(pool, rig_in(rig, LONG), &redis, &rig->why),
-        APR_SUCCESS);
-    assert_non_null(redis);
-    assert_true(drs_redis_is_quiet(redis));
-    return redis;
-}
-
-/* One borrow that must not succeed. */
-static void be_refused(rig_t *rig, drs_pool_t *pool, int ms)
-{
-    drs_redis_t *redis = NULL;
-
-    rig->why.text[0] = '\0';
-    assert_int_equal(drs_pool_borrow(pool, rig_in(rig, ms), &redis, &rig->why),
-                     DRS_EDOWN);
-    assert_null(redis);
-    assert_true(rig->why.text[0] != '\0');
-}
-
 /* Borrow n, give all back in the order of the borrowing. */
 static void fill(rig_t *rig, drs_pool_t *pool, int n)
 {
     drs_redis_t *redis[4];
     int i;
 
-    for (i = 0; i < n; i++) redis[i] = borrow(rig, pool);
+    for (i = 0; i < n; i++) redis[i] = rig_borrow(rig, pool);
     for (i = 0; i < n; i++) drs_pool_return(pool, redis[i], DRS_VERDICT_GOOD);
 }
 
@@ -56,52 +27,20 @@ static void open_breaker(rig_t *rig, drs_pool_t *pool)
     int i;
 
     for (i = 0; i < 3; i++) {
-        drs_pool_return(pool, borrow(rig, pool), DRS_VERDICT_DEAD);
+        drs_pool_return(pool, rig_borrow(rig, pool), DRS_VERDICT_DEAD);
     }
-}
-
-/* One trip of n commands; what they answer is texts. */
-static apr_status_t travel(rig_t *rig, drs_route_t *route, int writes, int n,
-                           int ms, drs_trip_t *trip)
-{
-    static const char *hget[] = { "HGET", "k", "f" };
-    static drs_command_t commands[] = {
-        { 3, hget, NULL, REDIS_REPLY_STRING, 0 },
-        { 3, hget, NULL, REDIS_REPLY_STRING, 0 },
-        { 3, hget, NULL, REDIS_REPLY_STRING, 0 },
-    };
-
-    memset(trip, 0, sizeof(*trip));
-    trip->commands = commands;
-    trip->n = n;
-    trip->writes = writes;
-    trip->most = MOST;
-    trip->deadline = rig_in(rig, ms);
-    rig->why.text[0] = '\0';
-    return drs_route_call(route, trip, &rig->why);
-}
-
-/* One trip that has to bring the server's own answer. */
-static void must_work(rig_t *rig, drs_route_t *route)
-{
-    drs_trip_t trip;
-
-    assert_int_equal(travel(rig, route, READ, 1, LONG, &trip), APR_SUCCESS);
-    assert_int_equal(trip.replies[0]->type, REDIS_REPLY_STRING);
-    assert_string_equal(trip.replies[0]->str, "own");
-    drs_route_free(&trip);
 }
 
 /* A half-open one is found out by a call in vain: one, not one each. */
 static void one_given_back_dead_closes_all_idle_ones(void **state)
 {
     rig_t *rig = *state;
-    drs_pool_t *pool = create(rig);
+    drs_pool_t *pool = rig_pool(rig);
 
     fill(rig, pool, 4);
-    drs_pool_return(pool, borrow(rig, pool), DRS_VERDICT_STALE);
+    drs_pool_return(pool, rig_borrow(rig, pool), DRS_VERDICT_STALE);
     assert_int_equal(fake_open(rig->fake, 3), 3);
-    drs_pool_return(pool, borrow(rig, pool), DRS_VERDICT_DEAD);
+    drs_pool_return(pool, rig_borrow(rig, pool), DRS_VERDICT_DEAD);
     assert_int_equal(fake_open(rig->fake, 0), 0);
 }
 
@@ -109,27 +48,27 @@ static void one_given_back_dead_closes_all_idle_ones(void **state)
 static void lost_ones_count_for_nothing_and_take_the_idle_along(void **state)
 {
     rig_t *rig = *state;
-    drs_pool_t *pool = create(rig);
+    drs_pool_t *pool = rig_pool(rig);
     drs_redis_t *lent[3];
     int i;
 
     fill(rig, pool, 4);
-    for (i = 0; i < 3; i++) lent[i] = borrow(rig, pool);
+    for (i = 0; i < 3; i++) lent[i] = rig_borrow(rig, pool);
     for (i = 0; i < 3; i++) {
         assert_int_equal(drs_pool_return(pool, lent[i], DRS_VERDICT_LOST), 0);
     }
     assert_int_equal(fake_open(rig->fake, 0), 0);
-    lent[0] = borrow(rig, pool);
+    lent[0] = rig_borrow(rig, pool);
     open_breaker(rig, pool);
     assert_int_equal(drs_pool_return(pool, lent[0], DRS_VERDICT_LOST), 0);
-    be_refused(rig, pool, LONG);
+    rig_refused(rig, pool, LONG);
     fake_sleep(260);
-    assert_int_equal(drs_pool_return(pool, borrow(rig, pool), DRS_VERDICT_LOST),
-                     0);
-    assert_int_equal(drs_pool_return(pool, borrow(rig, pool), DRS_VERDICT_GOOD),
-                     1);
-    assert_int_equal(drs_pool_return(pool, borrow(rig, pool), DRS_VERDICT_GOOD),
-                     0);
+    assert_int_equal(
+        drs_pool_return(pool, rig_borrow(rig, pool), DRS_VERDICT_LOST), 0);
+    assert_int_equal(
+        drs_pool_return(pool, rig_borrow(rig, pool), DRS_VERDICT_GOOD), 1);
+    assert_int_equal(
+        drs_pool_return(pool, rig_borrow(rig, pool), DRS_VERDICT_GOOD), 0);
 }
 
 /* The first of three failures to connect is the first. */
@@ -141,11 +80,13 @@ static void the_end_of_a_connection_that_served_is_no_failure(void **state)
     int i;
 
     PLAY(rig->fake, { .bytes = OWN }, { .end = FAKE_CLOSE });
-    must_work(rig, route);
-    assert_int_equal(travel(rig, route, WRITE, 1, LONG, &trip), DRS_EUNSURE);
+    rig_must_work(rig, route);
+    assert_int_equal(rig_travel(rig, route, WRITE, 1, LONG, &trip),
+                     DRS_EUNSURE);
     fake_die(rig->fake);
     for (i = 0; i < 4; i++) {
-        assert_int_equal(travel(rig, route, WRITE, 1, LONG, &trip), DRS_EDOWN);
+        assert_int_equal(rig_travel(rig, route, WRITE, 1, LONG, &trip),
+                         DRS_EDOWN);
         assert_int_equal(rig->why.unasked, i == 3);
     }
 }

@@ -17,42 +17,13 @@
 
 enum { THREADS = 8, ROUNDS = 100 };
 
-static drs_pool_t *create(rig_t *rig)
-{
-    return drs_pool_create(&rig->conf.pool, &rig->conf.server, rig->p);
-}
-
-static drs_redis_t *borrow(rig_t *rig, drs_pool_t *pool)
-{
-    drs_redis_t *redis = NULL;
-
-    assert_int_equal(
-        drs_pool_borrow(pool, rig_in(rig, LONG), &redis, &rig->why),
-        APR_SUCCESS);
-    assert_non_null(redis);
-    assert_true(drs_redis_is_quiet(redis));
-    return redis;
-}
-
-/* One borrow that must not succeed. */
-static void be_refused(rig_t *rig, drs_pool_t *pool, int ms)
-{
-    drs_redis_t *redis = NULL;
-
-    rig->why.text[0] = '\0';
-    assert_int_equal(drs_pool_borrow(pool, rig_in(rig, ms), &redis, &rig->why),
-                     DRS_EDOWN);
-    assert_null(redis);
-    assert_true(rig->why.text[0] != '\0');
-}
-
 static void nothing_connects_before_the_first_borrow(void **state)
 {
     rig_t *rig = *state;
-    drs_pool_t *pool = create(rig);
+    drs_pool_t *pool = rig_pool(rig);
 
     assert_int_equal(rig_sockets(rig, NULL), 0);
-    drs_pool_return(pool, borrow(rig, pool), DRS_VERDICT_GOOD);
+    drs_pool_return(pool, rig_borrow(rig, pool), DRS_VERDICT_GOOD);
     assert_int_equal(rig_sockets(rig, NULL), 1);
     assert_int_equal(fake_heard(rig->fake), 0);
 }
@@ -60,26 +31,26 @@ static void nothing_connects_before_the_first_borrow(void **state)
 static void a_good_connection_is_lent_again_the_latest_first(void **state)
 {
     rig_t *rig = *state;
-    drs_pool_t *pool = create(rig);
-    drs_redis_t *one = borrow(rig, pool);
-    drs_redis_t *two = borrow(rig, pool);
+    drs_pool_t *pool = rig_pool(rig);
+    drs_redis_t *one = rig_borrow(rig, pool);
+    drs_redis_t *two = rig_borrow(rig, pool);
 
     assert_ptr_not_equal(one, two);
     drs_pool_return(pool, two, DRS_VERDICT_GOOD);
     drs_pool_return(pool, one, DRS_VERDICT_GOOD);
-    assert_ptr_equal(borrow(rig, pool), one);
-    assert_ptr_equal(borrow(rig, pool), two);
+    assert_ptr_equal(rig_borrow(rig, pool), one);
+    assert_ptr_equal(rig_borrow(rig, pool), two);
     assert_int_equal(rig_sockets(rig, NULL), 2);
 }
 
 static void stale_and_dead_ones_are_closed(void **state)
 {
     rig_t *rig = *state;
-    drs_pool_t *pool = create(rig);
+    drs_pool_t *pool = rig_pool(rig);
 
-    drs_pool_return(pool, borrow(rig, pool), DRS_VERDICT_STALE);
+    drs_pool_return(pool, rig_borrow(rig, pool), DRS_VERDICT_STALE);
     assert_int_equal(rig_sockets(rig, NULL), 0);
-    drs_pool_return(pool, borrow(rig, pool), DRS_VERDICT_DEAD);
+    drs_pool_return(pool, rig_borrow(rig, pool), DRS_VERDICT_DEAD);
     assert_int_equal(rig_sockets(rig, NULL), 0);
 }
 
@@ -91,9 +62,9 @@ static void without_a_pool_each_call_has_its_connection(void **state)
 
     rig->conf.pool.keep = 0;
     rig->conf.pool.max = 1;
-    pool = create(rig);
+    pool = rig_pool(rig);
     for (i = 1; i <= 5; i++) {
-        drs_pool_return(pool, borrow(rig, pool), DRS_VERDICT_GOOD);
+        drs_pool_return(pool, rig_borrow(rig, pool), DRS_VERDICT_GOOD);
         assert_int_equal(rig_sockets(rig, NULL), 0);
         assert_int_equal(fake_connections(rig->fake, i), i);
         assert_int_equal(fake_open(rig->fake, 0), 0);
@@ -106,7 +77,7 @@ static void fill(rig_t *rig, drs_pool_t *pool, int n)
     drs_redis_t *redis[4];
     int i;
 
-    for (i = 0; i < n; i++) redis[i] = borrow(rig, pool);
+    for (i = 0; i < n; i++) redis[i] = rig_borrow(rig, pool);
     for (i = 0; i < n; i++) drs_pool_return(pool, redis[i], DRS_VERDICT_GOOD);
 }
 
@@ -119,7 +90,7 @@ static void the_first_dead_one_closes_all_idle_ones(void **state)
         { .wait = 40, .unasked = 1, .end = FAKE_RESET },
     };
     rig_t *rig = *state;
-    drs_pool_t *pool = create(rig);
+    drs_pool_t *pool = rig_pool(rig);
     size_t i;
 
     for (i = 0; i < COUNT(ends); i++) {
@@ -130,10 +101,10 @@ static void the_first_dead_one_closes_all_idle_ones(void **state)
         fake_play(rig->fake, (const fake_act_t[]){ { .wait = 0 } }, 1);
         fill(rig, pool, 3);
         fake_sleep(100);
-        drs_pool_return(pool, borrow(rig, pool), DRS_VERDICT_GOOD);
+        drs_pool_return(pool, rig_borrow(rig, pool), DRS_VERDICT_GOOD);
         assert_int_equal(fake_connections(rig->fake, 4), 4);
         assert_int_equal(fake_open(rig->fake, 1), 1);
-        drs_pool_return(pool, borrow(rig, pool), DRS_VERDICT_STALE);
+        drs_pool_return(pool, rig_borrow(rig, pool), DRS_VERDICT_STALE);
         assert_int_equal(fake_connections(rig->fake, 4), 4);
     }
 }
@@ -141,7 +112,7 @@ static void the_first_dead_one_closes_all_idle_ones(void **state)
 static void a_restart_is_not_noticed_by_the_next_borrower(void **state)
 {
     rig_t *rig = *state;
-    drs_pool_t *pool = create(rig);
+    drs_pool_t *pool = rig_pool(rig);
 
     fill(rig, pool, 4);
     fake_die(rig->fake);
@@ -156,7 +127,7 @@ static void open_breaker(rig_t *rig, drs_pool_t *pool)
     int i;
 
     for (i = 0; i < 3; i++) {
-        drs_pool_return(pool, borrow(rig, pool), DRS_VERDICT_DEAD);
+        drs_pool_return(pool, rig_borrow(rig, pool), DRS_VERDICT_DEAD);
     }
 }
 
@@ -167,14 +138,14 @@ static void what_lies_idle_too_long_is_closed(void **state)
     drs_redis_t *redis;
 
     rig->conf.pool.idle = 400 * MS;
-    pool = create(rig);
+    pool = rig_pool(rig);
     fill(rig, pool, 3);
     fake_sleep(100);
-    redis = borrow(rig, pool);
+    redis = rig_borrow(rig, pool);
     assert_int_equal(fake_open(rig->fake, 3), 3);
     fake_sleep(350);
     drs_pool_return(pool, redis, DRS_VERDICT_GOOD);
-    assert_ptr_equal(borrow(rig, pool), redis);
+    assert_ptr_equal(rig_borrow(rig, pool), redis);
     assert_int_equal(fake_open(rig->fake, 1), 1);
     assert_int_equal(fake_connections(rig->fake, 3), 3);
 }
@@ -186,17 +157,17 @@ static void who_finds_all_lent_waits_and_goes(void **state)
     drs_redis_t *redis;
 
     rig->conf.pool.max = 2;
-    pool = create(rig);
-    redis = borrow(rig, pool);
-    borrow(rig, pool);
-    be_refused(rig, pool, LONG);
+    pool = rig_pool(rig);
+    redis = rig_borrow(rig, pool);
+    rig_borrow(rig, pool);
+    rig_refused(rig, pool, LONG);
     rig_took(rig, 200, 200);
     assert_non_null(strstr(rig->why.text, "all 2 connections"));
-    be_refused(rig, pool, 50);
+    rig_refused(rig, pool, 50);
     rig_took(rig, 50, 50);
     assert_int_equal(fake_connections(rig->fake, 2), 2);
     drs_pool_return(pool, redis, DRS_VERDICT_GOOD);
-    assert_ptr_equal(borrow(rig, pool), redis);
+    assert_ptr_equal(rig_borrow(rig, pool), redis);
 }
 
 typedef struct waiter_t {
@@ -225,15 +196,15 @@ static void who_waits_gets_what_another_gives_back(void **state)
 
     rig->conf.pool.max = 1;
     rig->conf.pool.wait = LONG * MS;
-    waiter.pool = create(rig);
+    waiter.pool = rig_pool(rig);
     for (i = 0; i < COUNT(verdicts); i++) {
         pthread_t thread;
 
-        waiter.redis = borrow(rig, waiter.pool);
+        waiter.redis = rig_borrow(rig, waiter.pool);
         waiter.verdict = verdicts[i];
         assert_int_equal(pthread_create(&thread, NULL, return_soon, &waiter),
                          0);
-        drs_pool_return(waiter.pool, borrow(rig, waiter.pool),
+        drs_pool_return(waiter.pool, rig_borrow(rig, waiter.pool),
                         DRS_VERDICT_GOOD);
         rig_took(rig, 50, 60);
         pthread_join(thread, NULL);
@@ -247,7 +218,7 @@ static apr_interval_time_t shortest_refusal(rig_t *rig, drs_pool_t *pool)
     int i;
 
     for (i = 0; i < 10; i++) {
-        be_refused(rig, pool, LONG);
+        rig_refused(rig, pool, LONG);
         if (drs_clock_now() - rig->start < least) {
             least = drs_clock_now() - rig->start;
         }
@@ -259,7 +230,7 @@ static apr_interval_time_t shortest_refusal(rig_t *rig, drs_pool_t *pool)
 static void three_failures_open_the_breaker(void **state)
 {
     rig_t *rig = *state;
-    drs_pool_t *pool = create(rig);
+    drs_pool_t *pool = rig_pool(rig);
 
     open_breaker(rig, pool);
     assert_int_equal(fake_connections(rig->fake, 3), 3);
@@ -271,46 +242,46 @@ static void three_failures_open_the_breaker(void **state)
 static void failures_to_connect_open_it_too(void **state)
 {
     rig_t *rig = *state;
-    drs_pool_t *pool = create(rig);
+    drs_pool_t *pool = rig_pool(rig);
     int i;
 
     fake_die(rig->fake);
     for (i = 0; i < 3; i++) {
-        be_refused(rig, pool, LONG);
+        rig_refused(rig, pool, LONG);
         assert_null(strstr(rig->why.text, "not asked"));
     }
     assert_true(shortest_refusal(rig, pool) < rig_slack() / 100);
     fake_rise(rig->fake);
-    be_refused(rig, pool, LONG);
+    rig_refused(rig, pool, LONG);
     fake_sleep(260);
-    drs_pool_return(pool, borrow(rig, pool), DRS_VERDICT_GOOD);
-    drs_pool_return(pool, borrow(rig, pool), DRS_VERDICT_GOOD);
+    drs_pool_return(pool, rig_borrow(rig, pool), DRS_VERDICT_GOOD);
+    drs_pool_return(pool, rig_borrow(rig, pool), DRS_VERDICT_GOOD);
 }
 
 static void only_failures_in_a_row_count(void **state)
 {
     static const drs_verdict_t well[] = { DRS_VERDICT_GOOD, DRS_VERDICT_STALE };
     rig_t *rig = *state;
-    drs_pool_t *pool = create(rig);
+    drs_pool_t *pool = rig_pool(rig);
     size_t i;
 
     for (i = 0; i < 6; i++) {
-        drs_pool_return(pool, borrow(rig, pool), DRS_VERDICT_DEAD);
-        drs_pool_return(pool, borrow(rig, pool), DRS_VERDICT_DEAD);
-        drs_pool_return(pool, borrow(rig, pool), well[i % 2]);
+        drs_pool_return(pool, rig_borrow(rig, pool), DRS_VERDICT_DEAD);
+        drs_pool_return(pool, rig_borrow(rig, pool), DRS_VERDICT_DEAD);
+        drs_pool_return(pool, rig_borrow(rig, pool), well[i % 2]);
     }
 }
 
 static void an_open_breaker_lets_one_probe_through(void **state)
 {
     rig_t *rig = *state;
-    drs_pool_t *pool = create(rig);
+    drs_pool_t *pool = rig_pool(rig);
     drs_redis_t *probe;
 
     open_breaker(rig, pool);
     fake_sleep(260);
-    probe = borrow(rig, pool);
-    be_refused(rig, pool, LONG);
+    probe = rig_borrow(rig, pool);
+    rig_refused(rig, pool, LONG);
     assert_non_null(strstr(rig->why.text, "not asked"));
     drs_pool_return(pool, probe, DRS_VERDICT_GOOD);
     fill(rig, pool, 4);
@@ -332,7 +303,7 @@ static void each_failed_probe_doubles_the_pause_up_to_two_seconds(void **state)
 {
     static const int pauses[] = { 250, 500, 1000, 2000, 2000 };
     rig_t *rig = *state;
-    drs_pool_t *pool = create(rig);
+    drs_pool_t *pool = rig_pool(rig);
     drs_redis_t *probe = NULL;
     int slack = (int)(rig_slack() / MS);
     size_t i;
@@ -358,13 +329,15 @@ static void who_waits_when_the_breaker_opens_goes_at_once(void **state)
 
     rig->conf.pool.max = 1;
     rig->conf.pool.wait = LONG * MS;
-    waiter.pool = create(rig);
+    waiter.pool = rig_pool(rig);
     waiter.verdict = DRS_VERDICT_DEAD;
-    drs_pool_return(waiter.pool, borrow(rig, waiter.pool), DRS_VERDICT_DEAD);
-    drs_pool_return(waiter.pool, borrow(rig, waiter.pool), DRS_VERDICT_DEAD);
-    waiter.redis = borrow(rig, waiter.pool);
+    drs_pool_return(waiter.pool, rig_borrow(rig, waiter.pool),
+                    DRS_VERDICT_DEAD);
+    drs_pool_return(waiter.pool, rig_borrow(rig, waiter.pool),
+                    DRS_VERDICT_DEAD);
+    waiter.redis = rig_borrow(rig, waiter.pool);
     assert_int_equal(pthread_create(&thread, NULL, return_soon, &waiter), 0);
-    be_refused(rig, waiter.pool, LONG);
+    rig_refused(rig, waiter.pool, LONG);
     rig_took(rig, 50, 60);
     assert_non_null(strstr(rig->why.text, "not asked"));
     pthread_join(thread, NULL);
@@ -409,7 +382,7 @@ static void leave_in_child(rig_t *rig, drs_pool_t *pool)
 static void a_child_of_the_process_never_gets_a_connection(void **state)
 {
     rig_t *rig = *state;
-    drs_pool_t *pool = create(rig);
+    drs_pool_t *pool = rig_pool(rig);
 
     fill(rig, pool, 2);
     assert_int_equal(in_child(borrow_in_child, rig, pool), 100 + SIGABRT);
@@ -421,7 +394,7 @@ static void a_child_of_the_process_never_gets_a_connection(void **state)
 static void a_child_that_goes_closes_no_connection_of_its_parent(void **state)
 {
     rig_t *rig = *state;
-    drs_pool_t *pool = create(rig);
+    drs_pool_t *pool = rig_pool(rig);
 
     fill(rig, pool, 2);
     assert_int_equal(in_child(leave_in_child, rig, pool), 0);
@@ -439,7 +412,7 @@ static void a_pool_that_goes_closes_idle_and_lent_ones(void **state)
     assert_int_equal(apr_pool_create(&p, NULL), APR_SUCCESS);
     pool = drs_pool_create(&rig->conf.pool, &rig->conf.server, p);
     fill(rig, pool, 2);
-    borrow(rig, pool);
+    rig_borrow(rig, pool);
     assert_int_equal(rig_sockets(rig, NULL), 2);
     /* One that is accepted later would be open when nobody expects it. */
     assert_int_equal(fake_connections(rig->fake, 2), 2);
@@ -516,7 +489,7 @@ static void threads_share_connections_and_never_an_answer(void **state)
     rig->conf.pool.wait = 10 * APR_USEC_PER_SEC;
     memset(&crowd, 0, sizeof(crowd));
     pthread_mutex_init(&crowd.lock, NULL);
-    crowd.pool = create(rig);
+    crowd.pool = rig_pool(rig);
     PLAY(rig->fake, { .echo = 1 });
     for (i = 0; i < THREADS; i++) {
         assert_int_equal(pthread_create(&threads[i], NULL, ask_often, &crowd),

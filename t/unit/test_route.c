@@ -15,38 +15,6 @@ enum { READ = 0, WRITE = 1, THREADS = 8, ROUNDS = 50 };
 
 #define OWN "$3\r\nown\r\n"
 
-/* One trip of n commands; what they answer is texts. */
-static apr_status_t travel(rig_t *rig, drs_route_t *route, int writes, int n,
-                           int ms, drs_trip_t *trip)
-{
-    static const char *hget[] = { "HGET", "k", "f" };
-    static drs_command_t commands[] = {
-        { 3, hget, NULL, REDIS_REPLY_STRING, 0 },
-        { 3, hget, NULL, REDIS_REPLY_STRING, 0 },
-        { 3, hget, NULL, REDIS_REPLY_STRING, 0 },
-    };
-
-    memset(trip, 0, sizeof(*trip));
-    trip->commands = commands;
-    trip->n = n;
-    trip->writes = writes;
-    trip->most = MOST;
-    trip->deadline = rig_in(rig, ms);
-    rig->why.text[0] = '\0';
-    return drs_route_call(route, trip, &rig->why);
-}
-
-/* One trip that has to bring the server's own answer. */
-static void must_work(rig_t *rig, drs_route_t *route)
-{
-    drs_trip_t trip;
-
-    assert_int_equal(travel(rig, route, READ, 1, LONG, &trip), APR_SUCCESS);
-    assert_int_equal(trip.replies[0]->type, REDIS_REPLY_STRING);
-    assert_string_equal(trip.replies[0]->str, "own");
-    drs_route_free(&trip);
-}
-
 /* A way to fail: the first connection does, the others answer "own". */
 typedef struct row_t {
     fake_act_t act;
@@ -67,14 +35,14 @@ static void check_row(rig_t *rig, const row_t *row)
     fake_forget(rig->fake);
     PLAY(rig->fake, row->act, { .bytes = OWN });
     PLAY(rig->fake, { .bytes = OWN });
-    assert_int_equal(travel(rig, route, row->writes, row->n, ms, &trip),
+    assert_int_equal(rig_travel(rig, route, row->writes, row->n, ms, &trip),
                      row->rv);
     rig_took(rig, 0, row->late ? SHORT : 0);
     assert_int_equal(trip.replies[0] != NULL, row->rv == APR_SUCCESS);
     assert_int_equal(rig->why.text[0] == '\0', row->rv == APR_SUCCESS);
     drs_route_free(&trip);
     assert_int_equal(fake_await(rig->fake, row->heard), row->heard);
-    must_work(rig, route);
+    rig_must_work(rig, route);
     assert_int_equal(fake_command(rig->fake, row->heard)->connection,
                      row->kept ? 0 : 1);
 }
@@ -261,7 +229,7 @@ static void who_is_turned_away_twice_is_down(void **state)
     drs_trip_t trip;
 
     PLAY(rig->fake, { .bytes = "-READONLY no\r\n" });
-    assert_int_equal(travel(rig, route, WRITE, 1, LONG, &trip), DRS_EDOWN);
+    assert_int_equal(rig_travel(rig, route, WRITE, 1, LONG, &trip), DRS_EDOWN);
     assert_null(trip.replies[0]);
     assert_int_equal(fake_await(rig->fake, 2), 2);
     assert_int_equal(fake_connections(rig->fake, 2), 2);
@@ -279,7 +247,8 @@ static void an_unasked_refusal_is_no_execution(void **state)
                       .unasked = 1,
                       .end = FAKE_CLOSE });
     PLAY(rig->fake, { .bytes = OWN });
-    assert_int_equal(travel(rig, route, WRITE, 2, LONG, &trip), APR_SUCCESS);
+    assert_int_equal(rig_travel(rig, route, WRITE, 2, LONG, &trip),
+                     APR_SUCCESS);
     assert_string_equal(trip.replies[1]->str, "own");
     drs_route_free(&trip);
     assert_int_equal(fake_heard(rig->fake), 2);
@@ -293,7 +262,7 @@ static void the_repetition_has_no_deadline_of_its_own(void **state)
 
     PLAY(rig->fake, { .wait = 100, .end = FAKE_CLOSE });
     PLAY(rig->fake, { .bytes = NULL });
-    assert_int_equal(travel(rig, route, READ, 1, 300, &trip), DRS_EDOWN);
+    assert_int_equal(rig_travel(rig, route, READ, 1, 300, &trip), DRS_EDOWN);
     rig_took(rig, 300, 300);
     assert_int_equal(fake_heard(rig->fake), 2);
 }
@@ -305,9 +274,9 @@ static void a_repetition_that_finds_no_server_is_down(void **state)
     drs_trip_t trip;
 
     fake_die(rig->fake);
-    assert_int_equal(travel(rig, route, READ, 1, LONG, &trip), DRS_EDOWN);
+    assert_int_equal(rig_travel(rig, route, READ, 1, LONG, &trip), DRS_EDOWN);
     rig_took(rig, 0, 0);
-    assert_int_equal(travel(rig, route, WRITE, 1, LONG, &trip), DRS_EDOWN);
+    assert_int_equal(rig_travel(rig, route, WRITE, 1, LONG, &trip), DRS_EDOWN);
     assert_null(trip.replies[0]);
 }
 
@@ -324,8 +293,10 @@ static void a_refused_multi_that_others_survived_is_unsure(void **state)
          { .bytes = "-ERR EXEC without MULTI\r\n" }, { .bytes = OWN },
          { .bytes = "-NOPERM no\r\n" }, { .bytes = "-EXECABORT no\r\n" },
          { .bytes = "-NOPERM no\r\n" });
-    assert_int_equal(travel(rig, route, WRITE, 3, LONG, &trip), DRS_EUNSURE);
-    assert_int_equal(travel(rig, route, WRITE, 3, LONG, &trip), DRS_EUNSURE);
+    assert_int_equal(rig_travel(rig, route, WRITE, 3, LONG, &trip),
+                     DRS_EUNSURE);
+    assert_int_equal(rig_travel(rig, route, WRITE, 3, LONG, &trip),
+                     DRS_EUNSURE);
     assert_int_equal(fake_heard(rig->fake), 6);
 }
 
@@ -337,9 +308,9 @@ static void a_refused_command_of_a_transaction_is_down(void **state)
 
     PLAY(rig->fake, { .bytes = OWN }, { .bytes = "-NOPERM no\r\n" },
          { .bytes = "-EXECABORT no\r\n" }, { .bytes = "-NOPERM no\r\n" });
-    assert_int_equal(travel(rig, route, WRITE, 3, LONG, &trip), DRS_EDOWN);
-    assert_int_equal(travel(rig, route, WRITE, 3, LONG, &trip), DRS_EDOWN);
-    assert_int_equal(travel(rig, route, READ, 3, LONG, &trip), DRS_EDOWN);
+    assert_int_equal(rig_travel(rig, route, WRITE, 3, LONG, &trip), DRS_EDOWN);
+    assert_int_equal(rig_travel(rig, route, WRITE, 3, LONG, &trip), DRS_EDOWN);
+    assert_int_equal(rig_travel(rig, route, READ, 3, LONG, &trip), DRS_EDOWN);
     assert_int_equal(fake_heard(rig->fake), 9);
     assert_int_equal(fake_connections(rig->fake, 1), 1);
 }
@@ -377,14 +348,15 @@ static void each_outcome_is_told_once(void **state)
     rig->conf.baton = &told;
     PLAY(rig->fake, { .end = FAKE_CLOSE });
     PLAY(rig->fake, { .bytes = OWN });
-    assert_int_equal(travel(rig, route, READ, 1, LONG, &trip), APR_SUCCESS);
+    assert_int_equal(rig_travel(rig, route, READ, 1, LONG, &trip), APR_SUCCESS);
     drs_route_free(&trip);
     assert_int_equal(told.rv, APR_SUCCESS);
     assert_int_equal(told.times, 1);
 
     fake_die(rig->fake);
     for (i = 0; i < 4; i++) {
-        assert_int_equal(travel(rig, route, WRITE, 1, LONG, &trip), DRS_EDOWN);
+        assert_int_equal(rig_travel(rig, route, WRITE, 1, LONG, &trip),
+                         DRS_EDOWN);
         assert_int_equal(told.rv, DRS_EDOWN);
         assert_string_equal(told.text, rig->why.text);
         assert_int_equal(told.unasked, i == 3);
@@ -394,7 +366,8 @@ static void each_outcome_is_told_once(void **state)
     fake_sleep(260);
     for (i = 0; i < 2; i++) {
         assert_int_equal(told.recovered, 0);
-        assert_int_equal(travel(rig, route, READ, 1, LONG, &trip), APR_SUCCESS);
+        assert_int_equal(rig_travel(rig, route, READ, 1, LONG, &trip),
+                         APR_SUCCESS);
         drs_route_free(&trip);
         assert_int_equal(told.recovered, i == 0);
         told.recovered = 0;
@@ -418,7 +391,8 @@ static void a_member_of_a_cluster_is_named_as_such(void **state)
 
         fake_forget(rig->fake);
         PLAY(rig->fake, { .bytes = words[i] });
-        assert_int_equal(travel(rig, route, WRITE, 1, LONG, &trip), DRS_EDOWN);
+        assert_int_equal(rig_travel(rig, route, WRITE, 1, LONG, &trip),
+                         DRS_EDOWN);
         assert_non_null(strstr(rig->why.text, "cluster://"));
     }
 }
@@ -432,12 +406,13 @@ static void three_silences_open_the_breaker(void **state)
     int i;
 
     for (i = 0; i < 3; i++) {
-        assert_int_equal(travel(rig, route, i % 2, 1, 50, &trip),
+        assert_int_equal(rig_travel(rig, route, i % 2, 1, 50, &trip),
                          i % 2 ? DRS_EUNSURE : DRS_EDOWN);
         rig_took(rig, 50, 50);
     }
     for (i = 0; i < 10; i++) {
-        assert_int_equal(travel(rig, route, i % 2, 1, LONG, &trip), DRS_EDOWN);
+        assert_int_equal(rig_travel(rig, route, i % 2, 1, LONG, &trip),
+                         DRS_EDOWN);
         if (drs_clock_now() - rig->start < least) {
             least = drs_clock_now() - rig->start;
         }
@@ -447,8 +422,8 @@ static void three_silences_open_the_breaker(void **state)
     fake_forget(rig->fake);
     PLAY(rig->fake, { .bytes = OWN });
     fake_sleep(260);
-    must_work(rig, route);
-    must_work(rig, route);
+    rig_must_work(rig, route);
+    rig_must_work(rig, route);
 }
 
 static void a_server_that_answers_nonsense_or_no_is_asked_on(void **state)
@@ -468,7 +443,7 @@ static void a_server_that_answers_nonsense_or_no_is_asked_on(void **state)
         fake_forget(rig->fake);
         PLAY(rig->fake, { .bytes = answers[i] });
         for (k = 0; k < 5; k++) {
-            apr_status_t rv = travel(rig, route, READ, 1, LONG, &trip);
+            apr_status_t rv = rig_travel(rig, route, READ, 1, LONG, &trip);
 
             assert_int_equal(rv, i < 3 ? DRS_EREPLY : DRS_EDOWN);
             assert_null(strstr(rig->why.text, "not asked"));
