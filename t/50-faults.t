@@ -134,17 +134,19 @@ $site->run_all(
       } },
     { name => 'memory_is_full', write => 'down', incr => 'down', calm => 1,
       why => qr/refused: OOM command not allowed/,
-      inject => sub { $redis->cmd('COPY', $site->key, $other, 'REPLACE')
-                          if !$redis->cmd('CONFIG', 'GET', 'maxmemory')->[1];
+      inject => sub { if (!$redis->cmd('CONFIG', 'GET', 'maxmemory')->[1]) {
+                          $redis->cmd('HSET', $site->key, 'x', 1);
+                          $redis->cmd('COPY', $site->key, $other, 'REPLACE');
+                      }
                       set('maxmemory-policy', 'noeviction');
                       set('maxmemory', 1) },
       heal => sub { set('maxmemory', 0) },
       also => sub {
           my $before = $redis->stat('total_connections_received');
           is_deeply [map { s/ .*//sr } $site->call('get user', 'set w 1',
-              'set_many w', 'has w', 'all', 'count')],
-              ['ok', 'down', 'ok', 'notfound', 'ok', 'ok'],
-              'reads go on, and an update that deletes';
+              'set_many w', 'has w', 'del x', 'has x', 'all', 'count')],
+              [qw(ok down ok notfound ok notfound ok ok)],
+              'reads go on, and what deletes';
           is $site->httpd->drs({ jar => jar(drsession => 'y' x 44) },
               'destroy'), 'ok', 'a session can end';
           is $redis->cmd('EXISTS', $other), 0, 'at once';

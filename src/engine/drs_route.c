@@ -5,6 +5,8 @@
  */
 #include "drs_route.h"
 
+#include <string.h>
+
 #include <apr_strings.h>
 #include <hiredis/hiredis.h>
 
@@ -61,6 +63,15 @@ drs_route_t *drs_route_create(const drs_route_conf_t *conf, apr_pool_t *p)
     return route;
 }
 
+void drs_route_pack(drs_trip_t *trip, const drs_command_t *commands, int n,
+                    int writes)
+{
+    memset(trip, 0, sizeof(*trip));
+    trip->commands = commands;
+    trip->n = n;
+    trip->writes = writes;
+}
+
 void drs_route_free(drs_trip_t *trip)
 {
     int i;
@@ -113,14 +124,19 @@ static const refusal_t *find_refusal(const drs_trip_t *trip,
     return NULL;
 }
 
-/* A MULTI that was refused alone let the commands behind it run. */
+/*
+ * Whether a write was executed, though one of its commands was refused: it
+ * comes first, but in a transaction, where what comes after a MULTI that was
+ * refused alone is executed at once.
+ */
 static int ran_nevertheless(const drs_trip_t *trip)
 {
+    int first_refused = trip->replies[0]->type == REDIS_REPLY_ERROR;
     int i;
 
-    if (trip->replies[0]->type != REDIS_REPLY_ERROR) return 0;
-    for (i = 1; i < trip->n; i++) {
-        if (trip->replies[i]->type != REDIS_REPLY_ERROR) return trip->writes;
+    if (!trip->transaction) return trip->writes && !first_refused;
+    for (i = 1; first_refused && i < trip->n; i++) {
+        if (trip->replies[i]->type != REDIS_REPLY_ERROR) return 1;
     }
     return 0;
 }
@@ -168,6 +184,21 @@ static apr_status_t tell(const drs_route_t *route, apr_status_t rv,
 
     if (conf->on_trip != NULL) conf->on_trip(conf->baton, rv, recovered, why);
     return rv;
+}
+
+apr_status_t drs_route_refuse(const redisReply *reply, drs_why_t *why)
+{
+    if (reply->type == REDIS_REPLY_ERROR) {
+        drs_redis_explain(why, "Redis refused: %.*s", drs_redis_shown(reply),
+                          reply->str);
+    }
+    else {
+        drs_redis_explain(why,
+                          "Redis sent a reply of type %d, which "
+                          "the command does not have",
+                          reply->type);
+    }
+    return DRS_EREPLY;
 }
 
 void *drs_route_baton(const drs_route_t *route)

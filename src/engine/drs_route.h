@@ -38,7 +38,8 @@ typedef struct drs_route_conf_t {
 typedef struct drs_trip_t {
     const drs_command_t *commands;
     int n;                        /* 1..DRS_COMMANDS_MAX */
-    int writes;                   /* 1 = never to be executed twice */
+    int writes;                   /* 1 = the first is never executed twice */
+    int transaction;              /* 1 = writes, from MULTI to EXEC */
     apr_size_t most;              /* bytes that all replies may have */
     apr_interval_time_t deadline; /* us on drs_clock_now() */
     struct redisReply *replies[DRS_COMMANDS_MAX]; /* out */
@@ -65,6 +66,17 @@ drs_route_t *drs_route_create(const drs_route_conf_t *conf, apr_pool_t *p);
 void *drs_route_baton(const drs_route_t *route);
 
 /**
+ * Prepare a trip.
+ *
+ * @param trip     out: no transaction; the deadline and most are to follow
+ * @param commands kept by reference until the trip is over
+ * @param n        1..DRS_COMMANDS_MAX
+ * @param writes   1 = the first command writes
+ */
+void drs_route_pack(drs_trip_t *trip, const drs_command_t *commands, int n,
+                    int writes);
+
+/**
  * Make a round trip. It is repeated at most once, on a new connection,
  * inside the deadline, if two fifths of the time are left, and only when
  * nothing was executed: no byte was sent, or Redis said so; reads also when
@@ -82,6 +94,15 @@ void *drs_route_baton(const drs_route_t *route);
  */
 apr_status_t drs_route_call(drs_route_t *route, drs_trip_t *trip,
                             drs_why_t *why) DRS_MUST_CHECK;
+
+/**
+ * Say what a reply is that its command does not have.
+ *
+ * @param reply a final error, or a reply of another type
+ * @param why   out
+ * @return DRS_EREPLY
+ */
+apr_status_t drs_route_refuse(const struct redisReply *reply, drs_why_t *why);
 
 /**
  * Free what a trip brought back.

@@ -500,7 +500,7 @@ apr_status_t drs_session_incr(drs_session_t *session, const char *field,
     return rv;
 }
 
-/* Take a field out of a bound session. */
+/* Take a field out of a bound session; what it held, if one wants to know. */
 static apr_status_t take(drs_session_t *session, const char *field,
                          drs_bytes_t *held, apr_pool_t *p)
 {
@@ -510,7 +510,8 @@ static apr_status_t take(drs_session_t *session, const char *field,
     if (rv != APR_SUCCESS) return rv;
     if (session->id == NULL) return APR_NOTFOUND;
 
-    rv = drs_store_pop(&session->store, field, held, p);
+    rv = held != NULL ? drs_store_pop(&session->store, field, held, p)
+                      : drs_store_del(&session->store, field);
     if (rv == APR_SUCCESS && session->store.alive == DRS_ALIVE_NO) {
         drs_life_empty(session);
         return rv;
@@ -536,14 +537,7 @@ apr_status_t drs_session_pop(drs_session_t *session, const char *field,
 
 apr_status_t drs_session_del(drs_session_t *session, const char *field)
 {
-    drs_bytes_t held = { NULL, 0 };
-    apr_pool_t *scratch;
-    apr_status_t rv;
-
-    apr_pool_create(&scratch, session->pool);
-    rv = take(session, field, &held, scratch);
-    apr_pool_destroy(scratch);
-    return rv;
+    return take(session, field, NULL, NULL);
 }
 
 apr_status_t drs_session_destroy(drs_session_t *session)

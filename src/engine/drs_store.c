@@ -35,77 +35,75 @@ static apr_status_t travel(drs_store_t *store, drs_trip_t *trip)
     return rv;
 }
 
-/* A reply that no verb expects: say its error, or what it should have been. */
-static apr_status_t refuse(drs_store_t *store, const redisReply *reply)
-{
-    if (reply->type == REDIS_REPLY_ERROR) {
-        drs_redis_explain(&store->why, "Redis refused: %.*s",
-                          drs_redis_shown(reply), reply->str);
-    }
-    else {
-        drs_redis_explain(&store->why,
-                          "Redis sent a reply of type %d, which "
-                          "the command does not have",
-                          reply->type);
-    }
-    return DRS_EREPLY;
-}
-
-/* The same for a write: an answer that makes no sense proves nothing. */
+/* An answer to a write that makes no sense proves nothing. */
 static apr_status_t refuse_write(drs_store_t *store, const redisReply *reply)
 {
-    apr_status_t rv = refuse(store, reply);
+    apr_status_t rv = drs_route_refuse(reply, &store->why);
 
     return reply->type == REDIS_REPLY_ERROR ? rv : DRS_EUNSURE;
 }
 
-static void start_trip(drs_trip_t *trip, const drs_command_t *commands, int n,
-                       int writes)
+/* Room for a PEXPIRE. */
+typedef struct refresh_t {
+    char ms[24];
+    const char *argv[3];
+} refresh_t;
+
+static drs_command_t pexpire(refresh_t *room, const char *key, apr_int64_t ms)
 {
-    memset(trip, 0, sizeof(*trip));
-    trip->commands = commands;
-    trip->n = n;
-    trip->writes = writes;
+    apr_snprintf(room->ms, sizeof(room->ms), "%" APR_INT64_T_FMT, ms);
+    room->argv[0] = "PEXPIRE";
+    room->argv[1] = key;
+    room->argv[2] = room->ms;
+    return (drs_command_t){ 3, room->argv, NULL, REDIS_REPLY_INTEGER, 0 };
 }
 
 /*
- * Ask one read command, with EXISTS behind it where the caller wants to
- * know, and PEXPIRE where the expiry is due. Its reply is the first.
+ * Send one command, with EXISTS behind it where the caller wants to know, and
+ * PEXPIRE where the expiry is due, ms above 0. Its reply is the first.
  */
-static apr_status_t ask(drs_store_t *store, drs_trip_t *trip,
-                        const drs_command_t *command, int want_exists)
+static apr_status_t send_one(drs_store_t *store, drs_trip_t *trip,
+                             const drs_command_t *command, int want_exists,
+                             apr_int64_t ms)
 {
     const char *exists[] = { "EXISTS", store->key };
-    const char *pexpire[] = { "PEXPIRE", store->key, NULL };
     drs_command_t commands[3] = { *command };
-    char ms[24];
+    refresh_t refresh;
     const redisReply *reply;
     apr_status_t rv;
     int i;
 
-    start_trip(trip, commands, 1, 0);
+    trip->commands = commands;
     if (want_exists) {
         commands[trip->n++] =
             (drs_command_t){ 2, exists, NULL, REDIS_REPLY_INTEGER, 0 };
     }
-    if (store->touch > 0) {
-        apr_snprintf(ms, sizeof(ms), "%" APR_INT64_T_FMT, store->touch);
-        pexpire[2] = ms;
-        commands[trip->n++] =
-            (drs_command_t){ 3, pexpire, NULL, REDIS_REPLY_INTEGER, 0 };
-    }
+    if (ms > 0) commands[trip->n++] = pexpire(&refresh, store->key, ms);
     rv = travel(store, trip);
     trip->commands = NULL;
-    if (rv != APR_SUCCESS) return rv;
-
-    store->touch = 0;
-    for (i = 0; i < trip->n; i++) {
+    for (i = 0; rv == APR_SUCCESS && i < trip->n; i++) {
         reply = trip->replies[i];
-        if (reply->type == REDIS_REPLY_ERROR) return refuse(store, reply);
-        if (i == 0) continue;
-        store->alive = reply->integer != 0 ? DRS_ALIVE_YES : DRS_ALIVE_NO;
+        if (reply->type == REDIS_REPLY_ERROR) {
+            rv = drs_route_refuse(reply, &store->why);
+            if (i > 0 && trip->writes) rv = DRS_EUNSURE;
+        }
+        else if (i > 0) {
+            store->alive = reply->integer != 0 ? DRS_ALIVE_YES : DRS_ALIVE_NO;
+        }
     }
-    return APR_SUCCESS;
+    return rv;
+}
+
+/* Ask one read command; the first that is answered refreshes the expiry. */
+static apr_status_t ask(drs_store_t *store, drs_trip_t *trip,
+                        const drs_command_t *command, int want_exists)
+{
+    apr_status_t rv;
+
+    drs_route_pack(trip, command, 1, 0);
+    rv = send_one(store, trip, command, want_exists, store->touch);
+    if (trip->replies[0] != NULL) store->touch = 0;
+    return rv;
 }
 
 static void copy_bytes(const redisReply *reply, drs_bytes_t *to, apr_pool_t *p)
@@ -147,7 +145,7 @@ static apr_status_t check_texts(drs_store_t *store, const redisReply *reply,
 
         if (type != REDIS_REPLY_STRING &&
             !(nil_too && type == REDIS_REPLY_NIL)) {
-            return refuse(store, reply->element[i]);
+            return drs_route_refuse(reply->element[i], &store->why);
         }
     }
     return APR_SUCCESS;
@@ -234,7 +232,7 @@ static apr_status_t list(drs_store_t *store, const char *verb, apr_size_t group,
 
     if (rv == APR_SUCCESS) rv = check_texts(store, trip.replies[0], 0);
     if (rv == APR_SUCCESS && trip.replies[0]->elements % group != 0) {
-        rv = refuse(store, trip.replies[0]);
+        rv = drs_route_refuse(trip.replies[0], &store->why);
     }
     if (rv == APR_SUCCESS) {
         const redisReply *reply = trip.replies[0];
@@ -279,7 +277,7 @@ static apr_status_t send_script(drs_store_t *store, drs_script_t *call,
                               REDIS_REPLY_ARRAY, 0 };
     apr_status_t rv;
 
-    start_trip(trip, &command, 1, 1);
+    drs_route_pack(trip, &command, 1, 1);
     rv = travel(store, trip);
     if (rv == APR_SUCCESS && drs_redis_is_error(trip->replies[0], "NOSCRIPT")) {
         drs_route_free(trip);
@@ -292,7 +290,7 @@ static apr_status_t send_script(drs_store_t *store, drs_script_t *call,
 
 static apr_status_t judge_error(drs_store_t *store, const redisReply *reply)
 {
-    apr_status_t rv = refuse(store, reply);
+    apr_status_t rv = drs_route_refuse(reply, &store->why);
 
     if (drs_redis_is_error(reply, "ERR hash value is not an integer") ||
         drs_redis_is_error(reply, "ERR increment or decrement would")) {
@@ -469,6 +467,20 @@ apr_status_t drs_store_batch(drs_store_t *store, const drs_step_t *steps, int n,
     return rv;
 }
 
+apr_status_t drs_store_del(drs_store_t *store, const char *field)
+{
+    const char *argv[] = { "HDEL", store->key, field };
+    drs_command_t command = { 3, argv, NULL, REDIS_REPLY_INTEGER, 0 };
+    drs_trip_t trip;
+    apr_status_t rv;
+
+    drs_route_pack(&trip, &command, 1, 1);
+    rv = send_one(store, &trip, &command, store->expiry <= 0, store->expiry);
+    if (rv == APR_SUCCESS && trip.replies[0]->integer == 0) rv = APR_NOTFOUND;
+    drs_route_free(&trip);
+    return rv;
+}
+
 static drs_command_t queued(int argc, const char **argv)
 {
     return (drs_command_t){ argc, argv, NULL, REDIS_REPLY_STATUS, 0 };
@@ -485,14 +497,15 @@ static apr_status_t transact(drs_store_t *store, drs_command_t *commands, int n,
     commands[0] = (drs_command_t){ 1, multi, NULL, REDIS_REPLY_STATUS, 0 };
     commands[n - 1] =
         (drs_command_t){ 1, exec, NULL, REDIS_REPLY_ARRAY, n - 2 };
-    start_trip(trip, commands, n, 1);
+    drs_route_pack(trip, commands, n, 1);
+    trip->transaction = 1;
     rv = travel(store, trip);
     trip->commands = NULL;
     if (rv != APR_SUCCESS) return rv;
 
     *array = trip->replies[n - 1];
-    if ((*array)->type == REDIS_REPLY_ERROR) rv = refuse(store, *array);
-    return rv;
+    if ((*array)->type != REDIS_REPLY_ERROR) return APR_SUCCESS;
+    return drs_route_refuse(*array, &store->why);
 }
 
 /* Read what EXEC says of HGET, HDEL, EXISTS and PEXPIRE. */
@@ -523,8 +536,8 @@ apr_status_t drs_store_pop(drs_store_t *store, const char *field,
     const char *hget[] = { "HGET", store->key, field };
     const char *hdel[] = { "HDEL", store->key, field };
     const char *exists[] = { "EXISTS", store->key };
-    const char *pexpire[] = { "PEXPIRE", store->key, NULL };
     drs_command_t commands[DRS_COMMANDS_MAX];
+    refresh_t refresh;
     const redisReply *array = NULL;
     drs_trip_t trip;
     int n = 1;
@@ -534,13 +547,11 @@ apr_status_t drs_store_pop(drs_store_t *store, const char *field,
     commands[n++] = queued(3, hdel);
     commands[n++] = queued(2, exists);
     if (store->expiry > 0) {
-        pexpire[2] = apr_psprintf(p, "%" APR_INT64_T_FMT, store->expiry);
-        commands[n++] = queued(3, pexpire);
+        pexpire(&refresh, store->key, store->expiry);
+        commands[n++] = queued(3, refresh.argv);
     }
     rv = transact(store, commands, n + 1, &trip, &array);
-    if (rv == APR_SUCCESS) {
-        rv = judge_pop(store, array, value, p);
-    }
+    if (rv == APR_SUCCESS) rv = judge_pop(store, array, value, p);
     drs_route_free(&trip);
     return rv;
 }
@@ -552,11 +563,8 @@ apr_status_t drs_store_unlink(drs_store_t *store)
     drs_trip_t trip;
     apr_status_t rv;
 
-    start_trip(&trip, &command, 1, 1);
-    rv = travel(store, &trip);
-    if (rv == APR_SUCCESS && trip.replies[0]->type == REDIS_REPLY_ERROR) {
-        rv = refuse(store, trip.replies[0]);
-    }
+    drs_route_pack(&trip, &command, 1, 1);
+    rv = send_one(store, &trip, &command, 0, 0);
     drs_route_free(&trip);
     return rv;
 }
@@ -564,19 +572,17 @@ apr_status_t drs_store_unlink(drs_store_t *store)
 apr_status_t drs_store_rename(drs_store_t *store, const char *to)
 {
     const char *rename[] = { "RENAME", store->key, to };
-    const char *pexpire[] = { "PEXPIRE", to, NULL };
     drs_command_t commands[DRS_COMMANDS_MAX];
+    refresh_t refresh;
     const redisReply *array = NULL;
     drs_trip_t trip;
-    char ms[24];
     int n = 1;
     apr_status_t rv;
 
     commands[n++] = queued(3, rename);
     if (store->expiry > 0) {
-        apr_snprintf(ms, sizeof(ms), "%" APR_INT64_T_FMT, store->expiry);
-        pexpire[2] = ms;
-        commands[n++] = queued(3, pexpire);
+        pexpire(&refresh, to, store->expiry);
+        commands[n++] = queued(3, refresh.argv);
     }
     rv = transact(store, commands, n + 1, &trip, &array);
     if (rv == APR_SUCCESS &&

@@ -221,6 +221,18 @@ apr_status_t drs_store_batch(drs_store_t *store, const drs_step_t *steps, int n,
                              apr_pool_t *p) DRS_MUST_CHECK;
 
 /**
+ * Delete a field. store->alive tells whether the key was left; APR_SUCCESS
+ * with DRS_ALIVE_NO means it was the last. Works where Redis is out of memory.
+ *
+ * @param store the hash
+ * @param field NUL-terminated
+ * @return APR_SUCCESS; APR_NOTFOUND
+ * Source: HDEL; EXISTS or PEXPIRE in the same round trip.
+ */
+apr_status_t drs_store_del(drs_store_t *store,
+                           const char *field) DRS_MUST_CHECK;
+
+/**
  * Delete a field, and read it in the same step. store->alive tells whether
  * the key was left; APR_SUCCESS with DRS_ALIVE_NO means it was the last.
  *

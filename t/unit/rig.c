@@ -164,8 +164,8 @@ void rig_refused(rig_t *rig, drs_pool_t *pool, int ms)
     assert_true(rig->why.text[0] != '\0');
 }
 
-apr_status_t rig_travel(rig_t *rig, drs_route_t *route, int writes, int n,
-                        int ms, drs_trip_t *trip)
+apr_status_t rig_travel(rig_t *rig, drs_route_t *route, int kind, int n, int ms,
+                        drs_trip_t *trip)
 {
     static const char *hget[] = { "HGET", "k", "f" };
     static drs_command_t commands[] = {
@@ -177,7 +177,8 @@ apr_status_t rig_travel(rig_t *rig, drs_route_t *route, int writes, int n,
     memset(trip, 0, sizeof(*trip));
     trip->commands = commands;
     trip->n = n;
-    trip->writes = writes;
+    trip->writes = kind != READ;
+    trip->transaction = kind == TRANSACTION;
     trip->most = MOST;
     trip->deadline = rig_in(rig, ms);
     rig->why.text[0] = '\0';

@@ -131,9 +131,12 @@ drs_redis_t *rig_borrow(rig_t *rig, drs_pool_t *pool);
 /** One borrow that must not succeed; ms until its deadline. */
 void rig_refused(rig_t *rig, drs_pool_t *pool, int ms);
 
+/** What a trip of the rig does. */
+enum { READ, WRITE, TRANSACTION };
+
 /** One trip of n commands, 3 at most; what they answer is texts. */
-apr_status_t rig_travel(rig_t *rig, drs_route_t *route, int writes, int n,
-                        int ms, drs_trip_t *trip);
+apr_status_t rig_travel(rig_t *rig, drs_route_t *route, int kind, int n, int ms,
+                        drs_trip_t *trip);
 
 /** One trip that has to bring the server's own answer, "own". */
 void rig_must_work(rig_t *rig, drs_route_t *route);

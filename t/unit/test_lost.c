@@ -7,8 +7,6 @@
 
 #include "rig.h"
 
-enum { READ = 0, WRITE = 1 };
-
 #define OWN "$3\r\nown\r\n"
 
 /* Borrow n, give all back in the order of the borrowing. */

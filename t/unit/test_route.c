@@ -11,14 +11,14 @@
 
 #include "rig.h"
 
-enum { READ = 0, WRITE = 1, THREADS = 8, ROUNDS = 50 };
+enum { THREADS = 8, ROUNDS = 50 };
 
 #define OWN "$3\r\nown\r\n"
 
 /* A way to fail: the first connection does, the others answer "own". */
 typedef struct row_t {
     fake_act_t act;
-    int writes;
+    int kind;
     int n;           /* commands of the trip */
     apr_status_t rv; /* of the call */
     int heard;       /* commands that the server heard */
@@ -35,7 +35,7 @@ static void check_row(rig_t *rig, const row_t *row)
     fake_forget(rig->fake);
     PLAY(rig->fake, row->act, { .bytes = OWN });
     PLAY(rig->fake, { .bytes = OWN });
-    assert_int_equal(rig_travel(rig, route, row->writes, row->n, ms, &trip),
+    assert_int_equal(rig_travel(rig, route, row->kind, row->n, ms, &trip),
                      row->rv);
     rig_took(rig, 0, row->late ? SHORT : 0);
     assert_int_equal(trip.replies[0] != NULL, row->rv == APR_SUCCESS);
@@ -293,9 +293,9 @@ static void a_refused_multi_that_others_survived_is_unsure(void **state)
          { .bytes = "-ERR EXEC without MULTI\r\n" }, { .bytes = OWN },
          { .bytes = "-NOPERM no\r\n" }, { .bytes = "-EXECABORT no\r\n" },
          { .bytes = "-NOPERM no\r\n" });
-    assert_int_equal(rig_travel(rig, route, WRITE, 3, LONG, &trip),
+    assert_int_equal(rig_travel(rig, route, TRANSACTION, 3, LONG, &trip),
                      DRS_EUNSURE);
-    assert_int_equal(rig_travel(rig, route, WRITE, 3, LONG, &trip),
+    assert_int_equal(rig_travel(rig, route, TRANSACTION, 3, LONG, &trip),
                      DRS_EUNSURE);
     assert_int_equal(fake_heard(rig->fake), 6);
 }
@@ -308,11 +308,46 @@ static void a_refused_command_of_a_transaction_is_down(void **state)
 
     PLAY(rig->fake, { .bytes = OWN }, { .bytes = "-NOPERM no\r\n" },
          { .bytes = "-EXECABORT no\r\n" }, { .bytes = "-NOPERM no\r\n" });
-    assert_int_equal(rig_travel(rig, route, WRITE, 3, LONG, &trip), DRS_EDOWN);
-    assert_int_equal(rig_travel(rig, route, WRITE, 3, LONG, &trip), DRS_EDOWN);
+    assert_int_equal(rig_travel(rig, route, TRANSACTION, 3, LONG, &trip),
+                     DRS_EDOWN);
+    assert_int_equal(rig_travel(rig, route, TRANSACTION, 3, LONG, &trip),
+                     DRS_EDOWN);
     assert_int_equal(rig_travel(rig, route, READ, 3, LONG, &trip), DRS_EDOWN);
     assert_int_equal(fake_heard(rig->fake), 9);
     assert_int_equal(fake_connections(rig->fake, 1), 1);
+}
+
+/* The first command writes, those behind it only look: it alone decides. */
+static void a_write_that_was_not_refused_itself_is_unsure(void **state)
+{
+    rig_t *rig = *state;
+    drs_route_t *route = drs_route_create(&rig->conf, rig->p);
+    drs_trip_t trip;
+
+    PLAY(rig->fake, { .bytes = OWN }, { .bytes = "-NOPERM no\r\n" },
+         { .bytes = OWN }, { .bytes = "-READONLY no\r\n" });
+    assert_int_equal(rig_travel(rig, route, WRITE, 2, LONG, &trip),
+                     DRS_EUNSURE);
+    assert_int_equal(rig_travel(rig, route, WRITE, 2, LONG, &trip),
+                     DRS_EUNSURE);
+    assert_int_equal(fake_heard(rig->fake), 4);
+}
+
+static void a_write_that_was_refused_itself_is_down_or_repeated(void **state)
+{
+    rig_t *rig = *state;
+    drs_route_t *route = drs_route_create(&rig->conf, rig->p);
+    drs_trip_t trip;
+
+    PLAY(rig->fake, { .bytes = "-NOPERM no\r\n" }, { .bytes = OWN },
+         { .bytes = "-NOAUTH no\r\n" }, { .bytes = OWN });
+    PLAY(rig->fake, { .bytes = OWN }, { .bytes = OWN });
+    assert_int_equal(rig_travel(rig, route, WRITE, 2, LONG, &trip), DRS_EDOWN);
+    assert_int_equal(rig_travel(rig, route, WRITE, 2, LONG, &trip),
+                     APR_SUCCESS);
+    assert_string_equal(trip.replies[0]->str, "own");
+    drs_route_free(&trip);
+    assert_int_equal(fake_heard(rig->fake), 6);
 }
 
 /* What a route tells upwards: the last outcome, and how many there were. */
@@ -544,6 +579,8 @@ int main(void)
         TCP(the_repetition_has_no_deadline_of_its_own),
         TCP(a_repetition_that_finds_no_server_is_down),
         TCP(a_refused_multi_that_others_survived_is_unsure),
+        TCP(a_write_that_was_not_refused_itself_is_unsure),
+        TCP(a_write_that_was_refused_itself_is_down_or_repeated),
         TCP(a_refused_command_of_a_transaction_is_down),
         TCP(three_silences_open_the_breaker),
         TCP(each_outcome_is_told_once),

@@ -315,20 +315,30 @@ static void a_session_seen_alive_that_ended_is_gone(void **state)
 
 static void what_the_own_hand_emptied_is_unborn_and_not_gone(void **state)
 {
+    const char *text = NULL;
     const char *fields[] = { "f" };
     const char *json[] = { NULL };
     request_t request;
     rig_t *rig = *state;
 
     request_begin(&request, state, request_client_id);
-    PLAY(rig->fake, { .bytes = ONE }, { .bytes = OK }, { .bytes = QUEUED },
-         { .bytes = QUEUED }, { .bytes = QUEUED },
-         { .bytes = "*3\r\n$1\r\n1\r\n:1\r\n:0\r\n" }, { .bytes = WRITTEN });
+    PLAY(rig->fake, { .bytes = ONE }, { .bytes = ":1\r\n" },
+         { .bytes = ":0\r\n" }, { .bytes = WRITTEN });
     assert_int_equal(get(&request), APR_SUCCESS);
     assert_int_equal(drs_session_del(request.session, "f"), APR_SUCCESS);
     be_unborn(&request, 0);
     assert_int_equal(set(&request), APR_SUCCESS);
-    be_born(&request, 6);
+    be_born(&request, 3);
+
+    request_begin(&request, state, request_client_id);
+    PLAY(rig->fake, { .bytes = ONE }, { .bytes = OK }, { .bytes = QUEUED },
+         { .bytes = QUEUED }, { .bytes = QUEUED },
+         { .bytes = "*3\r\n$1\r\n1\r\n:1\r\n:0\r\n" });
+    assert_int_equal(get(&request), APR_SUCCESS);
+    assert_int_equal(drs_session_pop(request.session, "f", &text, NULL, rig->p),
+                     APR_SUCCESS);
+    assert_string_equal(text, "1");
+    be_unborn(&request, 0);
 
     request_begin(&request, state, request_client_id);
     PLAY(rig->fake, { .bytes = WRITTEN }, { .bytes = EMPTIED });

@@ -319,6 +319,50 @@ static void every_answer_of_an_addition_has_its_meaning(void **state)
     }
 }
 
+static void every_answer_of_a_deletion_has_its_meaning(void **state)
+{
+    static const struct {
+        const char *deleted;
+        const char *alive;
+        apr_status_t rv;
+        drs_alive_t told;
+    } rows[] = {
+        /* clang-format off */
+        { ":1\r\n", ":1\r\n", APR_SUCCESS, DRS_ALIVE_YES },
+        { ":1\r\n", ":0\r\n", APR_SUCCESS, DRS_ALIVE_NO },
+        { ":0\r\n", ":1\r\n", APR_NOTFOUND, DRS_ALIVE_YES },
+        { ":0\r\n", ":0\r\n", APR_NOTFOUND, DRS_ALIVE_NO },
+        { "-WRONGTYPE a\r\n", ":1\r\n", DRS_EREPLY, DRS_ALIVE_UNTOLD },
+        { "-WRONGTYPE a\r\n", "-ERR a\r\n", DRS_EREPLY, DRS_ALIVE_UNTOLD },
+        { ":1\r\n", "-ERR a\r\n", DRS_EUNSURE, DRS_ALIVE_UNTOLD },
+        { ":1\r\n", "-NOPERM a\r\n", DRS_EUNSURE, DRS_ALIVE_UNTOLD },
+        { "-NOPERM a\r\n", ":1\r\n", DRS_EDOWN, DRS_ALIVE_UNTOLD },
+        { "-OOM a\r\n", "-OOM a\r\n", DRS_EDOWN, DRS_ALIVE_UNTOLD },
+        { ":1\r\n", "$1\r\n1\r\n", DRS_EUNSURE, DRS_ALIVE_UNTOLD },
+        { "+OK\r\n", ":1\r\n", DRS_EUNSURE, DRS_ALIVE_UNTOLD },
+        { "$-1\r\n", ":1\r\n", DRS_EUNSURE, DRS_ALIVE_UNTOLD },
+        /* clang-format on */
+    };
+    rig_t *rig = *state;
+    drs_store_t store;
+    size_t i;
+
+    for (i = 0; i < COUNT(rows) * 2; i++) {
+        size_t row = i % COUNT(rows);
+
+        set_up(rig, &store);
+        if (i >= COUNT(rows)) store.expiry = 5000;
+        PLAY(rig->fake, { .bytes = rows[row].deleted },
+             { .bytes = rows[row].alive });
+        assert_int_equal(drs_store_del(&store, "f"), rows[row].rv);
+        assert_int_equal(store.alive, rows[row].told);
+        assert_string_equal(heard(rig, 0), "HDEL drsession:x f");
+        assert_string_equal(heard(rig, 1), i < COUNT(rows)
+                                               ? "EXISTS drsession:x"
+                                               : "PEXPIRE drsession:x 5000");
+    }
+}
+
 static void every_answer_of_a_removal_has_its_meaning(void **state)
 {
     static const row_t rows[] = {
@@ -448,6 +492,7 @@ int main(void)
         TCP(every_answer_of_an_update_has_its_meaning),
         TCP(every_answer_of_a_sum_has_its_meaning),
         TCP(every_answer_of_an_addition_has_its_meaning),
+        TCP(every_answer_of_a_deletion_has_its_meaning),
         TCP(every_answer_of_a_removal_has_its_meaning),
         TCP(every_answer_of_a_move_has_its_meaning),
         TCP(a_list_with_a_hole_or_half_a_pair_is_refused),
