@@ -58,6 +58,7 @@ typedef struct scene_t {
     drs_terms_t terms;
     drs_session_t *session;
     const char *body;
+    int long_name; /* 1 = no field can have it */
     int announced;
 } scene_t;
 
@@ -398,7 +399,7 @@ static void check_error(const scene_t *scene, kind_t kind)
     if (kind == REFUSED) return;
     /* Whom the second sorter let pass only Redis may refuse. */
     CLAIM(r->status != 403 && r->status != 405);
-    CLAIM(r->status != 413 || server_book.bytes > 0);
+    CLAIM(r->status != 413 || server_book.bytes > 0 || scene->long_name);
     /* Members are JSON and short; one without a name is no field. */
     CLAIM(kind != PATCH || r->status != 400 || server_book.bytes > 0 ||
           strstr(scene->body, "\"\"") != NULL);
@@ -434,6 +435,7 @@ static void check(const scene_t *scene, kind_t kind, int wanted)
         CLAIM(status == wanted);
         CLAIM(server_book.bytes == 0);
     }
+    if (scene->long_name) CLAIM(status >= 400 && server_book.bytes == 0);
     if (kind != REFUSED && is_good(kind, status)) check_good(scene, kind);
     else check_error(scene, kind);
 }
@@ -452,6 +454,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int wanted = 0;
     drs_conf_server_t server;
     scene_t scene;
+    const char *field;
     kind_t kind;
 
     memset(&server, 0, sizeof(server));
@@ -468,6 +471,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ap_set_module_config(scene.r->server->module_config, &drsession_module,
                          &server);
     open_session(&scene, server.route, how);
+    field = find_field(scene.r->uri, how);
+    scene.long_name = field != NULL && strlen(field) > DRS_FIELD_MAX;
     kind = sort(&scene, how, &wanted);
     CLAIM(drs_rest_handle(scene.r, &scene.conf, scene.session) == OK);
     check(&scene, kind, wanted);
