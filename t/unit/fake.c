@@ -275,6 +275,7 @@ static int perform(connection_t *connection, const fake_act_t *act)
         heard = hear(connection);
         if (heard == NULL) return 0;
     }
+    if (act->then != NULL) act->then();
     if (act->wait > 0 && await(connection, 0, act->wait) < 0) return 0;
     if (act->echo) {
         return echo(connection, act, heard) && act->end == FAKE_KEEP;

@@ -28,6 +28,7 @@ typedef struct fake_act_t {
     int drip;           /* ms before each byte; 0 = all in one go */
     int echo;           /* 1 = the command's last argument, then bytes */
     int unasked;        /* 1 = without waiting for a command */
+    void (*then)(void); /* called before the answer; NULL = nothing */
     fake_end_t end;
 } fake_act_t;
 
