@@ -9,13 +9,15 @@
 
 #define OWN "$3\r\nown\r\n"
 
-/* Borrow n, give all back in the order of the borrowing. */
+/* Make n, give all back in the order of the borrowing. */
 static void fill(rig_t *rig, drs_pool_t *pool, int n)
 {
     drs_redis_t *redis[4];
     int i;
 
     for (i = 0; i < n; i++) redis[i] = rig_borrow(rig, pool);
+    /* The server accepts them when it comes to it. */
+    assert_int_equal(fake_connections(rig->fake, n), n);
     for (i = 0; i < n; i++) drs_pool_return(pool, redis[i], DRS_VERDICT_GOOD);
 }
 
