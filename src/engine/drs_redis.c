@@ -399,11 +399,15 @@ static int is_fit(const drs_command_t *command, const redisReply *reply)
             reply->elements == (apr_size_t)command->elements);
 }
 
-/* A server with too many clients says so unasked, that alone, and hangs up. */
-static int was_turned_away(drs_fate_t fate, redisReply **replies)
+/*
+ * A server with too many clients says so unasked, that alone, and hangs up;
+ * to whom it has answered it never does.
+ */
+static int was_turned_away(const drs_redis_t *redis, drs_fate_t fate,
+                           redisReply **replies)
 {
     /* Of one command the only reply would have been the end of the trip. */
-    return fate == DRS_FATE_CLOSED && replies[0] != NULL &&
+    return fate == DRS_FATE_CLOSED && !redis->served && replies[0] != NULL &&
            replies[1] == NULL &&
            drs_redis_is_error(replies[0], "ERR max number of clients");
 }
@@ -436,7 +440,7 @@ drs_fate_t drs_redis_call(drs_redis_t *redis, const drs_command_t *commands,
     if (fate == DRS_FATE_DONE) return fate;
 
     explain_fate(redis, fate, why);
-    if (was_turned_away(fate, replies)) {
+    if (was_turned_away(redis, fate, replies)) {
         drs_redis_quote(redis, replies[0], why);
         fate = DRS_FATE_UNSENT;
     }

@@ -183,6 +183,7 @@ static const char *answer(line_t *line, const command_t *command, int *effect)
 /* What is refused is not done, and spoils its transaction. */
 static const char *refuse(line_t *line, const command_t *command, int error)
 {
+    enum { TURNED_AWAY = 3 };
     static const char *const refusals[] = {
         /* clang-format off */
         "READONLY You", "NOAUTH Authentication", "MASTERDOWN Link",
@@ -199,6 +200,8 @@ static const char *refuse(line_t *line, const command_t *command, int error)
     };
     unsigned int which = fuzz_byte(plans);
 
+    /* A door that was open does not turn away: it owes an answer. */
+    if (!error && line->owing && which % 16 == TURNED_AWAY) which++;
     if (is_verb(command, "EXEC")) line->multi = 0;
     else if (line->multi) line->aborted = 1;
     return apr_psprintf(plans->p, "-%s\r\n",

@@ -345,6 +345,18 @@ static void who_gets_another_answer_too_was_not_turned_away(void **state)
     assert_int_equal(rig_ask(rig, 3, LONG), DRS_FATE_CLOSED);
 }
 
+static void who_was_answered_before_is_not_turned_away(void **state)
+{
+    rig_t *rig = *state;
+
+    PLAY(rig->fake, { .bytes = ":1\r\n" },
+         { .bytes = "-ERR max number of clients reached\r\n",
+           .end = FAKE_CLOSE });
+    rig_open(rig);
+    assert_int_equal(rig_ask(rig, 1, LONG), DRS_FATE_DONE);
+    assert_int_equal(rig_ask(rig, 2, LONG), DRS_FATE_CLOSED);
+}
+
 static void depth_and_number_of_elements_are_bounded(void **state)
 {
     static const struct {
@@ -503,6 +515,7 @@ int main(void)
         TCP(on_a_reset_connection_nothing_is_sent),
         TCP(who_is_turned_away_has_sent_nothing),
         TCP(who_gets_another_answer_too_was_not_turned_away),
+        TCP(who_was_answered_before_is_not_turned_away),
         TCP(depth_and_number_of_elements_are_bounded),
         TCP(elements_are_counted_over_the_whole_answer),
         TCP(an_array_of_4096_is_read_again_and_again),
