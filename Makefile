@@ -6,6 +6,7 @@
 #   SHORT=1   of the tests the units and the module only
 #   ACL=1     the tests run as the least Redis user of docs/redis-layout.md
 #   TRACE=1   httpd logs all it can, and no id or password may be in a log
+#   SERVER=valkey-server  the tests run this server
 #   VALGRIND=1  the tests run httpd and the units under valgrind
 all:
 
@@ -115,6 +116,7 @@ TEST_ENV = CMOCKA_MESSAGE_OUTPUT=TAP DRS_BUILD=$(CURDIR)/$(BUILD) \
 	TSAN_OPTIONS=second_deadlock_stack=1) \
 	$(if $(ACL),DRS_ACL=1) \
 	$(if $(TRACE),DRS_TRACE=1) \
+	$(if $(SERVER),DRS_SERVER=$(SERVER)) \
 	$(if $(VALGRIND),DRS_VALGRIND='$(VALGRIND_RUN)')
 THREADED = $(if $(SHORT),t/71-*.t,t/15-*.t t/16-*.t t/30-*.t t/71-*.t)
 TESTS = $(wildcard $(if $(TSAN),$(THREADED),$(if $(SHORT),t/1*.t t/3*.t,\

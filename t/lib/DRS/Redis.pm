@@ -12,14 +12,26 @@ use IO::Socket::INET;
 use IO::Socket::UNIX;
 use Time::HiRes qw(sleep time);
 
-# The server's program, or undef.
+# The server's program, or undef. Whoever wants another than the first names
+# it in DRS_SERVER, and does not want the tests without it.
 sub program {
-    for my $name (qw(redis-server valkey-server)) {
+    for my $name ($ENV{DRS_SERVER} || qw(redis-server valkey-server)) {
         for my $dir (split /:/, $ENV{PATH}) {
             return "$dir/$name" if -x "$dir/$name";
         }
     }
+    die "no $ENV{DRS_SERVER} here\n" if $ENV{DRS_SERVER};
     return undef;
+}
+
+# What it is, and which: "valkey 8.1.1".
+sub version {
+    my ($self) = @_;
+    my $info = $self->cmd('INFO', 'server');
+    my ($name) = $info =~ /^server_name:(\w+)/m;
+    $name //= 'redis';
+    my ($version) = $info =~ /^${name}_version:(\S+)/m;
+    return "$name " . ($version // '?');
 }
 
 our %running;    # by folder
