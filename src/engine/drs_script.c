@@ -5,6 +5,7 @@
  */
 #include "drs_script.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include <apr_escape.h>
@@ -125,16 +126,23 @@ static const char batch_script[] = SCRIPT_HEAD
 static const char *const texts[] = { update_script, add_script, incr_script,
                                      batch_script };
 
+enum { SCRIPTS = sizeof(texts) / sizeof(texts[0]) };
+
 /* Redis knows a script by its SHA1, in hexadecimal digits. */
-static const char *digest_of(const char *text, apr_pool_t *p)
+static char digests[SCRIPTS][2 * APR_SHA1_DIGESTSIZE + 1];
+
+static void make_digests(void)
 {
     unsigned char digest[APR_SHA1_DIGESTSIZE];
     apr_sha1_ctx_t sha;
+    int i;
 
-    apr_sha1_init(&sha);
-    apr_sha1_update(&sha, text, (unsigned int)strlen(text));
-    apr_sha1_final(digest, &sha);
-    return apr_pescape_hex(p, digest, sizeof(digest), 0);
+    for (i = 0; i < SCRIPTS; i++) {
+        apr_sha1_init(&sha);
+        apr_sha1_update(&sha, texts[i], (unsigned int)strlen(texts[i]));
+        apr_sha1_final(digest, &sha);
+        apr_escape_hex(digests[i], digest, sizeof(digest), 0, NULL);
+    }
 }
 
 void drs_script_push(drs_script_t *call, const char *data, apr_size_t len)
@@ -151,14 +159,16 @@ void drs_script_push_text(drs_script_t *call, const char *text)
 void drs_script_start(drs_script_name_t name, const drs_script_terms_t *terms,
                       int own, drs_script_t *call, apr_pool_t *p)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     apr_size_t n = (apr_size_t)own + HEAD_ARGS;
 
+    pthread_once(&once, make_digests);
     call->text = texts[name];
     call->argc = 0;
     call->argv = apr_palloc(p, n * sizeof(*call->argv));
     call->lens = apr_palloc(p, n * sizeof(*call->lens));
     drs_script_push_text(call, "EVALSHA");
-    drs_script_push_text(call, digest_of(call->text, p));
+    drs_script_push_text(call, digests[name]);
     drs_script_push_text(call, terms->other != NULL ? "2" : "1");
     drs_script_push_text(call, terms->key);
     if (terms->other != NULL) drs_script_push_text(call, terms->other);
