@@ -13,6 +13,8 @@ import threading
 import time
 from urllib.parse import unquote_to_bytes
 
+import fcgi
+
 
 def listen():
     server = socket.socket()
@@ -106,53 +108,14 @@ def talk_http(link):
         answer_http(link, request + b"\r\n")
 
 
-def take(link, n):
-    data = b""
-    while len(data) < n:
-        more = link.recv(n - len(data))
-        if not more:
-            raise OSError("closed")
-        data += more
-    return data
-
-
-def read_params(data):
-    params = {}
-    while data:
-        sizes = []
-        for _ in (0, 1):
-            if data[0] < 128:
-                sizes.append(data[0])
-                data = data[1:]
-            else:
-                sizes.append(struct.unpack(">I", data[:4])[0] & 0x7fffffff)
-                data = data[4:]
-        params[data[:sizes[0]]] = data[sizes[0]:sum(sizes)]
-        data = data[sum(sizes):]
-    return params
-
-
-def record(kind, number, data):
-    return struct.pack(">BBHHBB", 1, kind, number, len(data), 0, 0) + data
-
-
 def talk_fcgi(link):
-    params = b""
-    while True:
-        _, kind, number, n, pad, _ = struct.unpack(">BBHHBB", take(link, 8))
-        data = take(link, n + pad)[:n]
-        if kind == 4:
-            params += data
-        if kind == 5 and not data:
-            break
-    params = read_params(params)
-    status, lines = read_spec(params.get(b"QUERY_STRING", b""))
+    number, params, _ = fcgi.read_request(link)
+    status, lines = read_spec(params.get("QUERY_STRING", b""))
     out = b"Status: %s\r\nContent-Type: text/plain\r\n" % status
     out += b"".join(line + b"\r\n" for line in lines)
-    link.sendall(record(6, number, out + b"\r\n"))
+    fcgi.write(link, number, out + b"\r\n")
     time.sleep(0.02)
-    link.sendall(record(6, number, b"ofthebackend") + record(6, number, b"")
-                 + record(3, number, bytes(8)))
+    fcgi.finish(link, number, b"ofthebackend")
 
 
 def answer_cgi(link, query, first):
@@ -167,15 +130,15 @@ def answer_cgi(link, query, first):
 def talk_scgi(link):
     n = b""
     while not n.endswith(b":"):
-        n += take(link, 1)
-    words = take(link, int(n[:-1]) + 1).split(b"\0")
+        n += fcgi.take(link, 1)
+    words = fcgi.take(link, int(n[:-1]) + 1).split(b"\0")
     params = dict(zip(words[::2], words[1::2]))
     answer_cgi(link, params.get(b"QUERY_STRING", b""), b"Status: %s X\r\n")
 
 
 def talk_uwsgi(link):
-    _, n, _ = struct.unpack("<BHB", take(link, 4))
-    data = take(link, n)
+    _, n, _ = struct.unpack("<BHB", fcgi.take(link, 4))
+    data = fcgi.take(link, n)
     words = []
     while data:
         size = struct.unpack("<H", data[:2])[0]

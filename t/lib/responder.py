@@ -11,34 +11,12 @@
 # Listens on a port of loopback, which it prints; ends with its standard input.
 import os
 import socket
-import struct
 import threading
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 import redis
 
-
-def take(link, n):
-    data = b""
-    while len(data) < n:
-        more = link.recv(n - len(data))
-        if not more:
-            raise OSError("closed")
-        data += more
-    return data
-
-
-def read_params(data):
-    params = {}
-    while data:
-        sizes = []
-        for _ in (0, 1):
-            width, mask = (1, 0xff) if data[0] < 128 else (4, 0x7fffffff)
-            sizes.append(int.from_bytes(data[:width], "big") & mask)
-            data = data[width:]
-        params[data[:sizes[0]].decode()] = data[sizes[0]:sum(sizes)]
-        data = data[sum(sizes):]
-    return params
+import fcgi
 
 
 def write(store, params, work):
@@ -87,24 +65,10 @@ def answer(params, body, stores):
         for text in said)
 
 
-def record(kind, number, data):
-    return struct.pack(">BBHHBB", 1, kind, number, len(data), 0, 0) + data
-
-
 def talk(link, stores):
-    params = body = b""
     try:
-        while True:
-            _, kind, number, n, pad, _ = struct.unpack(">BBHHBB",
-                                                       take(link, 8))
-            data = take(link, n + pad)[:n]
-            params += data if kind == 4 else b""
-            body += data if kind == 5 else b""
-            if kind == 5 and not data:
-                break
-        out = answer(read_params(params), body, stores)
-        link.sendall(record(6, number, out) + record(6, number, b"")
-                     + record(3, number, bytes(8)))
+        number, params, body = fcgi.read_request(link)
+        fcgi.finish(link, number, answer(params, body, stores))
     except OSError:
         pass
     finally:

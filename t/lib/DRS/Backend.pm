@@ -18,7 +18,7 @@ my %schemes = (
 sub new {
     my ($class, %opt) = @_;
     my $program = $opt{program} // 'backend.py';
-    my $pid = open2(my $out, my $in, $opt{python} // 'python3',
+    my $pid = open2(my $out, my $in, $opt{python} // 'python3', '-B',
         "$FindBin::Bin/lib/$program");
     my %port;
     @port{ @{ $schemes{$program} } } = split ' ', readline($out) // '';
