@@ -147,6 +147,7 @@ deps:
 
 # The README's commands on a bare Debian; needs root and debootstrap.
 #   SUITES="bookworm trixie"   SHORT=1  each command once, as root
+#   RUN='make torture SERVER=valkey-server'  this there instead
 fresh:
 	@SHORT=$(SHORT) sh t/fresh $(SUITES)
 
