@@ -288,6 +288,12 @@ static apr_status_t export_session(request_rec *r, binding_t *binding)
     return APR_SUCCESS;
 }
 
+/* What failed before it has its answer: this page. */
+static int is_error_page(const request_rec *r)
+{
+    return r->prev != NULL && ap_is_HTTP_ERROR(r->prev->status);
+}
+
 static int fix_up(request_rec *r)
 {
     binding_t *binding = NULL;
@@ -305,7 +311,8 @@ static int fix_up(request_rec *r)
     }
     if (open_binding(r, &binding) != APR_SUCCESS) return DECLINED;
 
-    if (binding->lookups.failed != APR_SUCCESS && !binding->conf.pass) {
+    if (binding->lookups.failed != APR_SUCCESS && !binding->conf.pass &&
+        !is_error_page(r)) {
         return refuse(r, binding->lookups.failed);
     }
     rv = export_session(r, binding);

@@ -58,7 +58,7 @@ static drs_terms_t *make_terms(apr_pool_t *p)
     terms->value_max = 1024 * 1024;
     terms->fields_max = 1000;
     terms->strict = 1;
-    terms->touch = 1;
+    terms->touch = 0; /* httpd does it, where DRSessionTouch says so */
     return terms;
 }
 

@@ -47,6 +47,7 @@ apr_status_t drs_handoff_give(drs_session_t *session)
     if (rv != APR_SUCCESS) return rv;
 
     session->given = 1;
+    session->owed = *session->terms;
     session->fresh = !session->seen;
     return APR_SUCCESS;
 }
@@ -76,6 +77,7 @@ apr_status_t drs_handoff_settle(drs_session_t *session)
     apr_status_t rv;
 
     if (session->id == NULL) return APR_SUCCESS;
+    if (session->given) session->terms = &session->owed;
     store->expiry = drs_life_expiry(session, session->id);
     if (store->expiry == 0) return APR_SUCCESS;
 

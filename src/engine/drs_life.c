@@ -50,11 +50,12 @@ void drs_life_forget(drs_session_t *session)
 static apr_int64_t life_left(const drs_session_t *session, const char *id)
 {
     apr_int64_t birth = drs_id_birth(id);
-    apr_int64_t end;
+    apr_int64_t left;
 
     if (session->terms->lifetime == 0 || birth < 0) return -1;
-    end = birth * 1000 + session->terms->lifetime / 1000;
-    return end > apr_time_now() / 1000 ? end - apr_time_now() / 1000 : 0;
+    left =
+        birth * 1000 + session->terms->lifetime / 1000 - apr_time_now() / 1000;
+    return left > 0 ? left : 0;
 }
 
 apr_int64_t drs_life_expiry(const drs_session_t *session, const char *id)
@@ -67,10 +68,18 @@ apr_int64_t drs_life_expiry(const drs_session_t *session, const char *id)
     return -(session->terms->lifetime / 1000);
 }
 
+/* What another place asks for may be due there all the same. */
+static void note_touch(drs_session_t *session)
+{
+    if (session->terms->idle > 0 && session->terms->touch) {
+        session->touched = 1;
+    }
+}
+
 void drs_life_learn(drs_session_t *session, apr_status_t rv)
 {
     if (rv == APR_SUCCESS || rv == APR_NOTFOUND || rv == APR_EEXIST) {
-        session->touched = 1;
+        note_touch(session);
     }
     if (session->store.alive == DRS_ALIVE_YES) {
         session->seen = 1;
@@ -83,7 +92,7 @@ void drs_life_learn(drs_session_t *session, apr_status_t rv)
 
 void drs_life_empty(drs_session_t *session)
 {
-    if (session->fresh) {
+    if (session->fresh || !session->terms->strict) {
         session->seen = 0;
     }
     else {
@@ -98,6 +107,8 @@ static apr_status_t retire(drs_session_t *session)
 
     if (life_left(session, session->id) != 0) return APR_SUCCESS;
     if (!session->terms->readonly) rv = drs_store_unlink(&session->store);
+    /* It is no session any more, and what was asked for was not sent. */
+    if (rv == DRS_EUNSURE) rv = APR_SUCCESS;
     if (rv == APR_SUCCESS) drs_life_forget(session);
     return rv;
 }
@@ -217,7 +228,7 @@ void drs_life_move_in(drs_session_t *session, const char *id)
 {
     drs_life_set_id(session, id);
     session->seen = 1;
-    session->touched = 1;
+    note_touch(session);
     session->host.announce(session->host.baton, id);
 }
 
@@ -256,6 +267,8 @@ apr_status_t drs_life_succeed(drs_session_t *session, const char **id,
     if (birth < 0) birth = apr_time_sec(apr_time_now());
     if (rv == APR_SUCCESS) rv = mint(session, birth, minted);
     if (rv != APR_SUCCESS) return rv;
+    /* One of no birth may have no expiry either; now it has both. */
+    session->store.expiry = drs_life_expiry(session, minted);
     *id = minted;
     *key = apr_pstrcat(session->pool, session->terms->prefix, minted, NULL);
     return APR_SUCCESS;

@@ -25,6 +25,7 @@ struct drs_session_t {
     int given;         /* a child has the key */
     int fresh;         /* its cookie is out, its key was never made: the
                              first write may make it */
+    drs_terms_t owed;  /* of the place that gave it: for its expiry */
     unsigned int changes;
     apr_pool_t *pool;
 };

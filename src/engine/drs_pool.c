@@ -40,6 +40,7 @@ struct drs_pool_t {
     int n_spare;
     int failures;              /* in a row */
     int probing;               /* one call tries while the breaker is open */
+    const drs_redis_t *probe;  /* its connection */
     apr_interval_time_t pause; /* us; 0 = breaker closed */
     apr_interval_time_t until; /* us on drs_clock_now(): no call before */
     unsigned int dice;         /* state of the jitter */
@@ -108,6 +109,7 @@ static int note_success(drs_pool_t *pool)
     pool->failures = 0;
     pool->pause = 0;
     pool->probing = 0;
+    pool->probe = NULL;
     return was_open;
 }
 
@@ -116,7 +118,6 @@ static void note_failure(drs_pool_t *pool, apr_interval_time_t now)
 {
     apr_interval_time_t pause = pool->pause * 2;
 
-    pool->probing = 0;
     if (++pool->failures < BREAKER_FAILURES) return;
     /* Calls that were under way when it opened do not open it further. */
     if (pool->pause != 0 && now < pool->until) return;
@@ -218,6 +219,9 @@ static drs_redis_t *take(drs_pool_t *pool, apr_interval_time_t deadline,
     else {
         redis = pool->spare[--pool->n_spare];
     }
+    if (redis != NULL && pool->probing && pool->probe == NULL) {
+        pool->probe = redis;
+    }
     pthread_mutex_unlock(&pool->lock);
     return redis;
 }
@@ -260,13 +264,14 @@ int drs_pool_return(drs_pool_t *pool, drs_redis_t *redis, drs_verdict_t verdict)
     int recovered = 0;
 
     pthread_mutex_lock(&pool->lock);
+    if (redis == pool->probe) {
+        pool->probe = NULL;
+        pool->probing = 0;
+    }
     if (verdict == DRS_VERDICT_DEAD) {
         note_failure(pool, now);
     }
-    else if (verdict == DRS_VERDICT_LOST) {
-        pool->probing = 0;
-    }
-    else {
+    else if (verdict != DRS_VERDICT_LOST) {
         recovered = note_success(pool);
     }
     if (keep) {

@@ -88,7 +88,10 @@ static void explain_refusal(const drs_route_t *route, const drs_redis_t *redis,
 {
     const char *name = route->conf->server.url->name;
 
-    if (refusal->meaning == CLUSTER) {
+    if (refusal == NULL) {
+        drs_redis_quote(redis, reply, why);
+    }
+    else if (refusal->meaning == CLUSTER) {
         drs_redis_explain(why,
                           "%s refused: %s, it is part of a Redis Cluster; "
                           "that takes cluster://, which is not built yet",
@@ -124,19 +127,14 @@ static const refusal_t *find_refusal(const drs_trip_t *trip,
     return NULL;
 }
 
-/*
- * Whether a write was executed, though one of its commands was refused: it
- * comes first, but in a transaction, where what comes after a MULTI that was
- * refused alone is executed at once.
- */
+/* A MULTI that was refused alone, or unknown, let those behind it run. */
 static int ran_nevertheless(const drs_trip_t *trip)
 {
-    int first_refused = trip->replies[0]->type == REDIS_REPLY_ERROR;
     int i;
 
-    if (!trip->transaction) return trip->writes && !first_refused;
-    for (i = 1; first_refused && i < trip->n; i++) {
-        if (trip->replies[i]->type != REDIS_REPLY_ERROR) return 1;
+    if (trip->replies[0]->type != REDIS_REPLY_ERROR) return 0;
+    for (i = 1; i < trip->n; i++) {
+        if (trip->replies[i]->type != REDIS_REPLY_ERROR) return trip->writes;
     }
     return 0;
 }
@@ -237,9 +235,10 @@ apr_status_t drs_route_call(drs_route_t *route, drs_trip_t *trip,
     if (fate != DRS_FATE_DONE) {
         rv = judge_fate(trip, fate);
     }
-    else if (refusal != NULL) {
+    else if (refusal != NULL || ran_nevertheless(trip)) {
+        if (refusal == NULL) reply = trip->replies[0];
         explain_refusal(route, redis, refusal, reply, why);
-        rv = refusal->meaning == HALF || ran_nevertheless(trip) ? DRS_EUNSURE
+        rv = ran_nevertheless(trip) || refusal->meaning == HALF ? DRS_EUNSURE
                                                                 : DRS_EDOWN;
         drs_route_free(trip);
     }

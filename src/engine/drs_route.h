@@ -38,8 +38,7 @@ typedef struct drs_route_conf_t {
 typedef struct drs_trip_t {
     const drs_command_t *commands;
     int n;                        /* 1..DRS_COMMANDS_MAX */
-    int writes;                   /* 1 = the first is never executed twice */
-    int transaction;              /* 1 = writes, from MULTI to EXEC */
+    int writes;                   /* 1 = never to be executed twice */
     apr_size_t most;              /* bytes that all replies may have */
     apr_interval_time_t deadline; /* us on drs_clock_now() */
     struct redisReply *replies[DRS_COMMANDS_MAX]; /* out */
@@ -68,10 +67,10 @@ void *drs_route_baton(const drs_route_t *route);
 /**
  * Prepare a trip.
  *
- * @param trip     out: no transaction; the deadline and most are to follow
+ * @param trip     out: the deadline and most are to follow
  * @param commands kept by reference until the trip is over
  * @param n        1..DRS_COMMANDS_MAX
- * @param writes   1 = the first command writes
+ * @param writes   1 = never to be executed twice
  */
 void drs_route_pack(drs_trip_t *trip, const drs_command_t *commands, int n,
                     int writes);

@@ -75,6 +75,11 @@ static const char incr_script[] = SCRIPT_HEAD
     "expire()\n"
     "return {0, redis.call('HGET', key, ARGV[4])}\n";
 
+static const char del_script[] = SCRIPT_HEAD
+    "local deleted = redis.call('HDEL', key, ARGV[4])\n"
+    "expire()\n"
+    "return {deleted, redis.call('EXISTS', key)}\n";
+
 /*
  * A step that is refused undoes those before it. The key is gone for a
  * moment where its last field goes before another comes: its expiry is kept.
@@ -124,7 +129,7 @@ static const char batch_script[] = SCRIPT_HEAD
 /* clang-format on */
 
 static const char *const texts[] = { update_script, add_script, incr_script,
-                                     batch_script };
+                                     del_script, batch_script };
 
 enum { SCRIPTS = sizeof(texts) / sizeof(texts[0]) };
 

@@ -27,6 +27,8 @@ typedef enum drs_script_name_t {
     DRS_SCRIPT_UPDATE, /* own arguments: "set" or "del", field, value; ... */
     DRS_SCRIPT_ADD,    /* own arguments: field, value */
     DRS_SCRIPT_INCR,   /* own arguments: field, by; value: the sum as text */
+    DRS_SCRIPT_DEL,    /* own argument: field; code: 1 = it was there; value:
+                          1 = the key is left */
     DRS_SCRIPT_BATCH   /* own arguments: "stay", "move" (to the other key) or
                           "fresh" (the other key ends); then "set", "add",
                           "incr" or "del", field, value; ... */

@@ -11,6 +11,7 @@
 
 #include "drs_codec.h"
 #include "drs_life.h"
+#include "drs_object.h"
 #include "drs_store.h"
 
 drs_session_t *drs_session_create(drs_route_t *route,
@@ -128,7 +129,7 @@ apr_status_t drs_session_get_int(drs_session_t *session, const char *field,
     return rv;
 }
 
-/* Read fields of a bound session. */
+/* Read fields of a bound session; all can be loaded, or nothing is told. */
 static apr_status_t view(drs_session_t *session, const char *const *fields,
                          int n, const char **json, apr_size_t *lens, int *live,
                          apr_pool_t *p)
@@ -142,14 +143,18 @@ static apr_status_t view(drs_session_t *session, const char *const *fields,
     drs_life_learn(session, rv);
     if (rv != APR_SUCCESS) return rv;
 
-    *live = session->store.alive == DRS_ALIVE_YES;
     for (i = 0; rv == APR_SUCCESS && i < n; i++) {
-        json[i] = NULL;
         if (stored[i].data == NULL) continue;
-        rv = load(session, &stored[i], &json[i], lens != NULL ? &lens[i] : NULL,
-                  p);
+        rv = load(session, &stored[i], &stored[i].data, &stored[i].len, p);
     }
-    return rv;
+    if (rv != APR_SUCCESS) return rv;
+
+    *live = session->store.alive == DRS_ALIVE_YES;
+    for (i = 0; i < n; i++) {
+        json[i] = stored[i].data;
+        if (lens != NULL) lens[i] = stored[i].len;
+    }
+    return APR_SUCCESS;
 }
 
 apr_status_t drs_session_view(drs_session_t *session, const char *const *fields,
@@ -237,22 +242,12 @@ static apr_status_t refuse_text(drs_session_t *session, apr_status_t rv,
     return drs_life_fail(session, rv, drs_codec_no_memory);
 }
 
-/* Write one member of an object: its name quoted, its value as it stands. */
-static apr_status_t push_member(drs_session_t *session, const drs_bytes_t *name,
-                                const drs_bytes_t *stored,
-                                apr_array_header_t *parts, apr_pool_t *p)
+/* Add a member as codecs loaded it; a raw value is no JSON yet. */
+static apr_status_t show(drs_session_t *session, drs_object_t *object,
+                         const drs_bytes_t *name, const char *json,
+                         apr_size_t len, apr_pool_t *p)
 {
-    const char *quoted = NULL;
-    const char *json = NULL;
-    apr_size_t len = 0;
-    apr_status_t rv = drs_codec_quote(name->data, name->len, &quoted, p);
-
-    if (rv != APR_SUCCESS) {
-        return refuse_text(session, rv, DRS_EREPLY,
-                           "a field name is not UTF-8");
-    }
-    rv = load(session, stored, &json, &len, p);
-    if (rv != APR_SUCCESS) return rv;
+    apr_status_t rv;
 
     if (session->terms->codec == &drs_codec_raw) {
         rv = drs_codec_quote(json, len, &json, p);
@@ -260,34 +255,62 @@ static apr_status_t push_member(drs_session_t *session, const drs_bytes_t *name,
             return refuse_text(session, rv, DRS_EREPLY,
                                "a raw value is not UTF-8");
         }
+        len = strlen(json);
     }
-    APR_ARRAY_PUSH(parts, const char *) =
-        apr_pstrcat(p, parts->nelts > 0 ? "," : "", quoted, ":", json, NULL);
-    return APR_SUCCESS;
+    rv = drs_object_add(object, name->data, name->len, json, len);
+    if (rv == APR_SUCCESS) return rv;
+    return refuse_text(session, rv, DRS_EREPLY, "a field name is not UTF-8");
 }
 
 apr_status_t drs_session_all(drs_session_t *session, const char **json,
                              apr_size_t *len, apr_pool_t *p)
 {
-    apr_array_header_t *parts = apr_array_make(p, 16, sizeof(const char *));
-    apr_array_header_t *all = NULL;
+    apr_array_header_t *all = apr_array_make(p, 0, sizeof(drs_bytes_t));
     apr_status_t rv = drs_life_begin(session);
+    drs_object_t object;
+    drs_bytes_t *each;
     int i;
 
+    drs_object_begin(&object, p);
     if (rv == APR_SUCCESS && session->id != NULL) {
         rv = drs_store_all(&session->store, &all, p);
         drs_life_learn(session, rv);
     }
-    for (i = 0; rv == APR_SUCCESS && all != NULL && i + 1 < all->nelts;
-         i += 2) {
-        rv = push_member(session, &APR_ARRAY_IDX(all, i, drs_bytes_t),
-                         &APR_ARRAY_IDX(all, i + 1, drs_bytes_t), parts, p);
-    }
-    if (rv != APR_SUCCESS) return rv;
+    each = (drs_bytes_t *)all->elts;
+    for (i = 0; rv == APR_SUCCESS && i + 1 < all->nelts; i += 2) {
+        const char *value = NULL;
+        apr_size_t n = 0;
 
-    *json = apr_pstrcat(p, "{", apr_array_pstrcat(p, parts, 0), "}", NULL);
-    if (len != NULL) *len = strlen(*json);
-    return APR_SUCCESS;
+        rv = load(session, &each[i + 1], &value, &n, p);
+        if (rv == APR_SUCCESS) {
+            rv = show(session, &object, &each[i], value, n, p);
+        }
+    }
+    if (rv == APR_SUCCESS) drs_object_end(&object, json, len);
+    return rv;
+}
+
+apr_status_t drs_session_some(drs_session_t *session, const char *const *fields,
+                              int n, const char **json, apr_size_t *len,
+                              apr_pool_t *p)
+{
+    const char **texts = apr_pcalloc(p, ((apr_size_t)n + 1) * sizeof(*texts));
+    apr_size_t *lens = apr_pcalloc(p, ((apr_size_t)n + 1) * sizeof(*lens));
+    drs_object_t object;
+    int live = 0;
+    apr_status_t rv;
+    int i;
+
+    drs_object_begin(&object, p);
+    rv = drs_session_view(session, fields, n, texts, lens, &live, p);
+    for (i = 0; rv == APR_SUCCESS && i < n; i++) {
+        drs_bytes_t name = { fields[i], strlen(fields[i]) };
+
+        if (texts[i] == NULL) continue;
+        rv = show(session, &object, &name, texts[i], lens[i], p);
+    }
+    if (rv == APR_SUCCESS) drs_object_end(&object, json, len);
+    return rv;
 }
 
 /* What a write takes and tells. */
@@ -472,6 +495,9 @@ apr_status_t drs_session_add(drs_session_t *session, const char *field,
     if (rv == APR_SUCCESS) rv = drs_life_begin_field(session, field);
     if (rv != APR_SUCCESS) return rv;
 
+    if (json == NULL) {
+        return drs_life_fail(session, DRS_EVALUE, "there is no value to add");
+    }
     apr_pool_create(&scratch, session->pool);
     rv = drs_life_dump(session, json, len, &pair.value, scratch);
     if (rv == APR_SUCCESS) rv = write_through(session, &write, scratch);
@@ -511,16 +537,20 @@ static apr_status_t take(drs_session_t *session, const char *field,
     if (session->id == NULL) return APR_NOTFOUND;
 
     rv = held != NULL ? drs_store_pop(&session->store, field, held, p)
-                      : drs_store_del(&session->store, field);
+                      : drs_store_del(&session->store, field, p);
     if (rv == APR_SUCCESS && session->store.alive == DRS_ALIVE_NO) {
         drs_life_empty(session);
         return rv;
     }
     drs_life_learn(session, rv);
-    if (rv == APR_NOTFOUND && session->store.alive == DRS_ALIVE_NO &&
-        session->seen) {
-        rv = drs_life_fail(session, DRS_EGONE,
-                           "the session has ended meanwhile");
+    /* Whether nothing was in the key, or there was none, the store told. */
+    if (session->store.alive == DRS_ALIVE_NO &&
+        (rv == APR_NOTFOUND || rv == DRS_EGONE)) {
+        session->store.why.text[0] = '\0';
+        rv = session->id == NULL || !session->seen
+                 ? APR_NOTFOUND
+                 : drs_life_fail(session, DRS_EGONE,
+                                 "the session has ended meanwhile");
     }
     return rv;
 }
@@ -537,7 +567,13 @@ apr_status_t drs_session_pop(drs_session_t *session, const char *field,
 
 apr_status_t drs_session_del(drs_session_t *session, const char *field)
 {
-    return take(session, field, NULL, NULL);
+    apr_pool_t *scratch;
+    apr_status_t rv;
+
+    apr_pool_create(&scratch, session->pool);
+    rv = take(session, field, NULL, scratch);
+    apr_pool_destroy(scratch);
+    return rv;
 }
 
 apr_status_t drs_session_destroy(drs_session_t *session)

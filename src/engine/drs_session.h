@@ -89,6 +89,22 @@ apr_status_t drs_session_get_many(drs_session_t *session,
                                   apr_pool_t *p) DRS_MUST_CHECK;
 
 /**
+ * Read several fields as one JSON object; raw values are strings in it.
+ *
+ * @param session from drs_session_create()
+ * @param fields  n names, all different
+ * @param n       1 or more
+ * @param json    out; what is absent is left out
+ * @param len     out, may be NULL: bytes of it
+ * @param p       owns the text
+ * @return as all of drs_api_t
+ * Source: HMGET, EXISTS.
+ */
+apr_status_t drs_session_some(drs_session_t *session, const char *const *fields,
+                              int n, const char **json, apr_size_t *len,
+                              apr_pool_t *p) DRS_MUST_CHECK;
+
+/**
  * Read several fields and tell whether the session lives, in one round
  * trip; with no field, only that.
  *

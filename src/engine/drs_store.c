@@ -46,25 +46,28 @@ static apr_status_t refuse_write(drs_store_t *store, const redisReply *reply)
 /* Room for a PEXPIRE. */
 typedef struct refresh_t {
     char ms[24];
-    const char *argv[3];
+    const char *argv[4];
 } refresh_t;
 
+/* ms below 0: their amount, where the key has no expiry yet. */
 static drs_command_t pexpire(refresh_t *room, const char *key, apr_int64_t ms)
 {
-    apr_snprintf(room->ms, sizeof(room->ms), "%" APR_INT64_T_FMT, ms);
+    apr_snprintf(room->ms, sizeof(room->ms), "%" APR_INT64_T_FMT,
+                 ms < 0 ? -ms : ms);
     room->argv[0] = "PEXPIRE";
     room->argv[1] = key;
     room->argv[2] = room->ms;
-    return (drs_command_t){ 3, room->argv, NULL, REDIS_REPLY_INTEGER, 0 };
+    room->argv[3] = "NX";
+    return (drs_command_t){ ms < 0 ? 4 : 3, room->argv, NULL,
+                            REDIS_REPLY_INTEGER, 0 };
 }
 
 /*
- * Send one command, with EXISTS behind it where the caller wants to know, and
- * PEXPIRE where the expiry is due, ms above 0. Its reply is the first.
+ * Ask one read command, with EXISTS behind it where the caller wants to
+ * know, and PEXPIRE where the expiry is due. Its reply is the first.
  */
-static apr_status_t send_one(drs_store_t *store, drs_trip_t *trip,
-                             const drs_command_t *command, int want_exists,
-                             apr_int64_t ms)
+static apr_status_t ask(drs_store_t *store, drs_trip_t *trip,
+                        const drs_command_t *command, int want_exists)
 {
     const char *exists[] = { "EXISTS", store->key };
     drs_command_t commands[3] = { *command };
@@ -73,37 +76,28 @@ static apr_status_t send_one(drs_store_t *store, drs_trip_t *trip,
     apr_status_t rv;
     int i;
 
-    trip->commands = commands;
+    drs_route_pack(trip, commands, 1, 0);
     if (want_exists) {
         commands[trip->n++] =
             (drs_command_t){ 2, exists, NULL, REDIS_REPLY_INTEGER, 0 };
     }
-    if (ms > 0) commands[trip->n++] = pexpire(&refresh, store->key, ms);
+    if (store->touch > 0) {
+        commands[trip->n++] = pexpire(&refresh, store->key, store->touch);
+    }
     rv = travel(store, trip);
     trip->commands = NULL;
-    for (i = 0; rv == APR_SUCCESS && i < trip->n; i++) {
+    if (rv != APR_SUCCESS) return rv;
+
+    store->touch = 0;
+    for (i = 0; i < trip->n; i++) {
         reply = trip->replies[i];
         if (reply->type == REDIS_REPLY_ERROR) {
-            rv = drs_route_refuse(reply, &store->why);
-            if (i > 0 && trip->writes) rv = DRS_EUNSURE;
+            return drs_route_refuse(reply, &store->why);
         }
-        else if (i > 0) {
-            store->alive = reply->integer != 0 ? DRS_ALIVE_YES : DRS_ALIVE_NO;
-        }
+        if (i == 0) continue;
+        store->alive = reply->integer != 0 ? DRS_ALIVE_YES : DRS_ALIVE_NO;
     }
-    return rv;
-}
-
-/* Ask one read command; the first that is answered refreshes the expiry. */
-static apr_status_t ask(drs_store_t *store, drs_trip_t *trip,
-                        const drs_command_t *command, int want_exists)
-{
-    apr_status_t rv;
-
-    drs_route_pack(trip, command, 1, 0);
-    rv = send_one(store, trip, command, want_exists, store->touch);
-    if (trip->replies[0] != NULL) store->touch = 0;
-    return rv;
+    return APR_SUCCESS;
 }
 
 static void copy_bytes(const redisReply *reply, drs_bytes_t *to, apr_pool_t *p)
@@ -467,16 +461,19 @@ apr_status_t drs_store_batch(drs_store_t *store, const drs_step_t *steps, int n,
     return rv;
 }
 
-apr_status_t drs_store_del(drs_store_t *store, const char *field)
+apr_status_t drs_store_del(drs_store_t *store, const char *field, apr_pool_t *p)
 {
-    const char *argv[] = { "HDEL", store->key, field };
-    drs_command_t command = { 3, argv, NULL, REDIS_REPLY_INTEGER, 0 };
+    drs_script_t call;
+    const redisReply *left = NULL;
     drs_trip_t trip;
+    apr_size_t deleted = 0;
     apr_status_t rv;
 
-    drs_route_pack(&trip, &command, 1, 1);
-    rv = send_one(store, &trip, &command, store->expiry <= 0, store->expiry);
-    if (rv == APR_SUCCESS && trip.replies[0]->integer == 0) rv = APR_NOTFOUND;
+    start_script(store, DRS_SCRIPT_DEL, NULL, 1, &call, p);
+    drs_script_push_text(&call, field);
+    rv = run_script(store, &call, REDIS_REPLY_INTEGER, &trip, &deleted, &left);
+    if (rv == APR_SUCCESS && left->integer == 0) store->alive = DRS_ALIVE_NO;
+    if (rv == APR_SUCCESS && deleted == 0) rv = APR_NOTFOUND;
     drs_route_free(&trip);
     return rv;
 }
@@ -498,7 +495,6 @@ static apr_status_t transact(drs_store_t *store, drs_command_t *commands, int n,
     commands[n - 1] =
         (drs_command_t){ 1, exec, NULL, REDIS_REPLY_ARRAY, n - 2 };
     drs_route_pack(trip, commands, n, 1);
-    trip->transaction = 1;
     rv = travel(store, trip);
     trip->commands = NULL;
     if (rv != APR_SUCCESS) return rv;
@@ -546,9 +542,9 @@ apr_status_t drs_store_pop(drs_store_t *store, const char *field,
     commands[n++] = queued(3, hget);
     commands[n++] = queued(3, hdel);
     commands[n++] = queued(2, exists);
-    if (store->expiry > 0) {
-        pexpire(&refresh, store->key, store->expiry);
-        commands[n++] = queued(3, refresh.argv);
+    if (store->expiry != 0) {
+        commands[n] = pexpire(&refresh, store->key, store->expiry);
+        commands[n++].type = REDIS_REPLY_STATUS;
     }
     rv = transact(store, commands, n + 1, &trip, &array);
     if (rv == APR_SUCCESS) rv = judge_pop(store, array, value, p);
@@ -564,7 +560,10 @@ apr_status_t drs_store_unlink(drs_store_t *store)
     apr_status_t rv;
 
     drs_route_pack(&trip, &command, 1, 1);
-    rv = send_one(store, &trip, &command, 0, 0);
+    rv = travel(store, &trip);
+    if (rv == APR_SUCCESS && trip.replies[0]->type == REDIS_REPLY_ERROR) {
+        rv = drs_route_refuse(trip.replies[0], &store->why);
+    }
     drs_route_free(&trip);
     return rv;
 }
@@ -580,9 +579,9 @@ apr_status_t drs_store_rename(drs_store_t *store, const char *to)
     apr_status_t rv;
 
     commands[n++] = queued(3, rename);
-    if (store->expiry > 0) {
-        pexpire(&refresh, to, store->expiry);
-        commands[n++] = queued(3, refresh.argv);
+    if (store->expiry != 0) {
+        commands[n] = pexpire(&refresh, to, store->expiry);
+        commands[n++].type = REDIS_REPLY_STATUS;
     }
     rv = transact(store, commands, n + 1, &trip, &array);
     if (rv == APR_SUCCESS &&

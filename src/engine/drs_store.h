@@ -226,11 +226,12 @@ apr_status_t drs_store_batch(drs_store_t *store, const drs_step_t *steps, int n,
  *
  * @param store the hash
  * @param field NUL-terminated
- * @return APR_SUCCESS; APR_NOTFOUND
- * Source: HDEL; EXISTS or PEXPIRE in the same round trip.
+ * @param p     for the command
+ * @return as drs_store_update(); APR_NOTFOUND
+ * Source: HDEL in a script.
  */
-apr_status_t drs_store_del(drs_store_t *store,
-                           const char *field) DRS_MUST_CHECK;
+apr_status_t drs_store_del(drs_store_t *store, const char *field,
+                           apr_pool_t *p) DRS_MUST_CHECK;
 
 /**
  * Delete a field, and read it in the same step. store->alive tells whether

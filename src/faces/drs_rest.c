@@ -60,16 +60,22 @@ int drs_rest_status(apr_status_t rv, const char **word)
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
-static int answer(const rest_t *rest, int status, const char *json)
+static int answer_bytes(const rest_t *rest, int status, const char *json,
+                        apr_size_t len)
 {
     request_rec *r = rest->r;
 
     r->status = status;
     if (json == NULL) return OK;
     ap_set_content_type(r, "application/json");
-    ap_set_content_length(r, (apr_off_t)strlen(json));
-    ap_rputs(json, r);
+    ap_set_content_length(r, (apr_off_t)len);
+    ap_rwrite(json, (int)len, r);
     return OK;
+}
+
+static int answer(const rest_t *rest, int status, const char *json)
+{
+    return answer_bytes(rest, status, json, json != NULL ? strlen(json) : 0);
 }
 
 /* Write an error body; httpd's own error pages would hide the cause. */
@@ -203,43 +209,24 @@ static int answer_value(const rest_t *rest, const char *json, apr_size_t len)
     return OK;
 }
 
-/* Show the fields of a list as one object. */
-static int get_listed(const rest_t *rest, const apr_array_header_t *names)
-{
-    apr_pool_t *p = rest->r->pool;
-    const char **json = apr_palloc(p, (apr_size_t)names->nelts * sizeof(*json));
-    const char *name = NULL;
-    const char *object = "{";
-    apr_status_t rv;
-    int i;
-
-    rv = drs_session_get_many(rest->session, (const char *const *)names->elts,
-                              names->nelts, json, p);
-    for (i = 0; rv == APR_SUCCESS && i < names->nelts; i++) {
-        const char *field = APR_ARRAY_IDX(names, i, const char *);
-
-        if (json[i] == NULL) continue;
-        rv = drs_codec_quote(field, strlen(field), &name, p);
-        object = apr_pstrcat(p, object, object[1] != '\0' ? "," : "", name, ":",
-                             json[i], NULL);
-    }
-    if (rv != APR_SUCCESS) return fail(rest, rv);
-    return answer(rest, HTTP_OK, apr_pstrcat(p, object, "}", NULL));
-}
-
 static int get_all(const rest_t *rest)
 {
     const drs_allow_t *allow = rest->conf->allow;
+    apr_pool_t *p = rest->r->pool;
     const char *json = NULL;
+    apr_size_t len = 0;
     apr_status_t rv;
 
     if (allow == NULL || (!allow->read_all && allow->read->nelts == 0)) {
         return forbid_read(rest);
     }
-    if (!allow->read_all) return get_listed(rest, allow->read);
-
-    rv = drs_session_all(rest->session, &json, NULL, rest->r->pool);
-    return rv == APR_SUCCESS ? answer(rest, HTTP_OK, json) : fail(rest, rv);
+    rv = allow->read_all
+             ? drs_session_all(rest->session, &json, &len, p)
+             : drs_session_some(rest->session,
+                                (const char *const *)allow->read->elts,
+                                allow->read->nelts, &json, &len, p);
+    if (rv != APR_SUCCESS) return fail(rest, rv);
+    return answer_bytes(rest, HTTP_OK, json, len);
 }
 
 static int get_field(const rest_t *rest)

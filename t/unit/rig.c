@@ -177,8 +177,7 @@ apr_status_t rig_travel(rig_t *rig, drs_route_t *route, int kind, int n, int ms,
     memset(trip, 0, sizeof(*trip));
     trip->commands = commands;
     trip->n = n;
-    trip->writes = kind != READ;
-    trip->transaction = kind == TRANSACTION;
+    trip->writes = kind == WRITE;
     trip->most = MOST;
     trip->deadline = rig_in(rig, ms);
     rig->why.text[0] = '\0';

@@ -132,7 +132,7 @@ drs_redis_t *rig_borrow(rig_t *rig, drs_pool_t *pool);
 void rig_refused(rig_t *rig, drs_pool_t *pool, int ms);
 
 /** What a trip of the rig does. */
-enum { READ, WRITE, TRANSACTION };
+enum { READ, WRITE };
 
 /** One trip of n commands, 3 at most; what they answer is texts. */
 apr_status_t rig_travel(rig_t *rig, drs_route_t *route, int kind, int n, int ms,

@@ -300,7 +300,7 @@ static const verb_t verbs[] = {
     { "add", "EVALSHA", 1, 0, { WRITTEN }, { NULL }, add },
     { "incr", "EVALSHA", 1, 0, { "*2\r\n:0\r\n$2\r\n42\r\n" }, { NULL },
       incr },
-    { "del", "HDEL", 1, 0, { ":1\r\n", ":1\r\n" }, { NULL }, del },
+    { "del", "EVALSHA", 1, 0, { "*2\r\n:1\r\n:1\r\n" }, { NULL }, del },
     { "pop", "EXEC", 1, 0, TAKEN, { NULL }, pop },
     { "destroy", "UNLINK", 1, 0, { ":1\r\n" }, { NULL }, destroy },
     { "regenerate", "EXEC", 1, 0, { OK, QUEUED, "*1\r\n+OK\r\n" }, { NULL },

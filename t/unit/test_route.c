@@ -290,12 +290,12 @@ static void a_refused_multi_that_others_survived_is_unsure(void **state)
     PLAY(rig->fake, { .bytes = "-NOPERM no\r\n" }, { .bytes = OWN },
          { .bytes = "-ERR EXEC without MULTI\r\n" },
          { .bytes = "-NOAUTH no\r\n" }, { .bytes = OWN },
-         { .bytes = "-ERR EXEC without MULTI\r\n" }, { .bytes = OWN },
-         { .bytes = "-NOPERM no\r\n" }, { .bytes = "-EXECABORT no\r\n" },
-         { .bytes = "-NOPERM no\r\n" });
-    assert_int_equal(rig_travel(rig, route, TRANSACTION, 3, LONG, &trip),
+         { .bytes = "-ERR EXEC without MULTI\r\n" },
+         { .bytes = "-ERR unknown command\r\n" }, { .bytes = OWN },
+         { .bytes = "-ERR EXEC without MULTI\r\n" });
+    assert_int_equal(rig_travel(rig, route, WRITE, 3, LONG, &trip),
                      DRS_EUNSURE);
-    assert_int_equal(rig_travel(rig, route, TRANSACTION, 3, LONG, &trip),
+    assert_int_equal(rig_travel(rig, route, WRITE, 3, LONG, &trip),
                      DRS_EUNSURE);
     assert_int_equal(fake_heard(rig->fake), 6);
 }
@@ -308,46 +308,11 @@ static void a_refused_command_of_a_transaction_is_down(void **state)
 
     PLAY(rig->fake, { .bytes = OWN }, { .bytes = "-NOPERM no\r\n" },
          { .bytes = "-EXECABORT no\r\n" }, { .bytes = "-NOPERM no\r\n" });
-    assert_int_equal(rig_travel(rig, route, TRANSACTION, 3, LONG, &trip),
-                     DRS_EDOWN);
-    assert_int_equal(rig_travel(rig, route, TRANSACTION, 3, LONG, &trip),
-                     DRS_EDOWN);
+    assert_int_equal(rig_travel(rig, route, WRITE, 3, LONG, &trip), DRS_EDOWN);
+    assert_int_equal(rig_travel(rig, route, WRITE, 3, LONG, &trip), DRS_EDOWN);
     assert_int_equal(rig_travel(rig, route, READ, 3, LONG, &trip), DRS_EDOWN);
     assert_int_equal(fake_heard(rig->fake), 9);
     assert_int_equal(fake_connections(rig->fake, 1), 1);
-}
-
-/* The first command writes, those behind it only look: it alone decides. */
-static void a_write_that_was_not_refused_itself_is_unsure(void **state)
-{
-    rig_t *rig = *state;
-    drs_route_t *route = drs_route_create(&rig->conf, rig->p);
-    drs_trip_t trip;
-
-    PLAY(rig->fake, { .bytes = OWN }, { .bytes = "-NOPERM no\r\n" },
-         { .bytes = OWN }, { .bytes = "-READONLY no\r\n" });
-    assert_int_equal(rig_travel(rig, route, WRITE, 2, LONG, &trip),
-                     DRS_EUNSURE);
-    assert_int_equal(rig_travel(rig, route, WRITE, 2, LONG, &trip),
-                     DRS_EUNSURE);
-    assert_int_equal(fake_heard(rig->fake), 4);
-}
-
-static void a_write_that_was_refused_itself_is_down_or_repeated(void **state)
-{
-    rig_t *rig = *state;
-    drs_route_t *route = drs_route_create(&rig->conf, rig->p);
-    drs_trip_t trip;
-
-    PLAY(rig->fake, { .bytes = "-NOPERM no\r\n" }, { .bytes = OWN },
-         { .bytes = "-NOAUTH no\r\n" }, { .bytes = OWN });
-    PLAY(rig->fake, { .bytes = OWN }, { .bytes = OWN });
-    assert_int_equal(rig_travel(rig, route, WRITE, 2, LONG, &trip), DRS_EDOWN);
-    assert_int_equal(rig_travel(rig, route, WRITE, 2, LONG, &trip),
-                     APR_SUCCESS);
-    assert_string_equal(trip.replies[0]->str, "own");
-    drs_route_free(&trip);
-    assert_int_equal(fake_heard(rig->fake), 6);
 }
 
 /* What a route tells upwards: the last outcome, and how many there were. */
@@ -579,8 +544,6 @@ int main(void)
         TCP(the_repetition_has_no_deadline_of_its_own),
         TCP(a_repetition_that_finds_no_server_is_down),
         TCP(a_refused_multi_that_others_survived_is_unsure),
-        TCP(a_write_that_was_not_refused_itself_is_unsure),
-        TCP(a_write_that_was_refused_itself_is_down_or_repeated),
         TCP(a_refused_command_of_a_transaction_is_down),
         TCP(three_silences_open_the_breaker),
         TCP(each_outcome_is_told_once),

@@ -322,13 +322,13 @@ static void what_the_own_hand_emptied_is_unborn_and_not_gone(void **state)
     rig_t *rig = *state;
 
     request_begin(&request, state, request_client_id);
-    PLAY(rig->fake, { .bytes = ONE }, { .bytes = ":1\r\n" },
-         { .bytes = ":0\r\n" }, { .bytes = WRITTEN });
+    PLAY(rig->fake, { .bytes = ONE }, { .bytes = "*2\r\n:1\r\n:0\r\n" },
+         { .bytes = WRITTEN });
     assert_int_equal(get(&request), APR_SUCCESS);
     assert_int_equal(drs_session_del(request.session, "f"), APR_SUCCESS);
     be_unborn(&request, 0);
     assert_int_equal(set(&request), APR_SUCCESS);
-    be_born(&request, 3);
+    be_born(&request, 2);
 
     request_begin(&request, state, request_client_id);
     PLAY(rig->fake, { .bytes = ONE }, { .bytes = OK }, { .bytes = QUEUED },

@@ -321,46 +321,49 @@ static void every_answer_of_an_addition_has_its_meaning(void **state)
 
 static void every_answer_of_a_deletion_has_its_meaning(void **state)
 {
-    static const struct {
-        const char *deleted;
-        const char *alive;
-        apr_status_t rv;
-        drs_alive_t told;
-    } rows[] = {
-        /* clang-format off */
-        { ":1\r\n", ":1\r\n", APR_SUCCESS, DRS_ALIVE_YES },
-        { ":1\r\n", ":0\r\n", APR_SUCCESS, DRS_ALIVE_NO },
-        { ":0\r\n", ":1\r\n", APR_NOTFOUND, DRS_ALIVE_YES },
-        { ":0\r\n", ":0\r\n", APR_NOTFOUND, DRS_ALIVE_NO },
-        { "-WRONGTYPE a\r\n", ":1\r\n", DRS_EREPLY, DRS_ALIVE_UNTOLD },
-        { "-WRONGTYPE a\r\n", "-ERR a\r\n", DRS_EREPLY, DRS_ALIVE_UNTOLD },
-        { ":1\r\n", "-ERR a\r\n", DRS_EUNSURE, DRS_ALIVE_UNTOLD },
-        { ":1\r\n", "-NOPERM a\r\n", DRS_EUNSURE, DRS_ALIVE_UNTOLD },
-        { "-NOPERM a\r\n", ":1\r\n", DRS_EDOWN, DRS_ALIVE_UNTOLD },
-        { "-OOM a\r\n", "-OOM a\r\n", DRS_EDOWN, DRS_ALIVE_UNTOLD },
-        { ":1\r\n", "$1\r\n1\r\n", DRS_EUNSURE, DRS_ALIVE_UNTOLD },
-        { "+OK\r\n", ":1\r\n", DRS_EUNSURE, DRS_ALIVE_UNTOLD },
-        { "$-1\r\n", ":1\r\n", DRS_EUNSURE, DRS_ALIVE_UNTOLD },
-        /* clang-format on */
+    static const row_t rows[] = {
+        { "*2\r\n:1\r\n:1\r\n", APR_SUCCESS, DRS_ALIVE_YES },
+        { "*2\r\n:1\r\n:0\r\n", APR_SUCCESS, DRS_ALIVE_NO },
+        { "*2\r\n:0\r\n:1\r\n", APR_NOTFOUND, DRS_ALIVE_YES },
+        { "*2\r\n:0\r\n:0\r\n", APR_NOTFOUND, DRS_ALIVE_NO },
+        { "*1\r\n:-1\r\n", DRS_EGONE, DRS_ALIVE_NO },
+        { "-WRONGTYPE a\r\n", DRS_EREPLY, DRS_ALIVE_UNTOLD },
+        { "-OOM a\r\n", DRS_EDOWN, DRS_ALIVE_UNTOLD },
+        { "*2\r\n:1\r\n$1\r\n1\r\n", DRS_EUNSURE, DRS_ALIVE_UNTOLD },
+        { ":1\r\n", DRS_EUNSURE, DRS_ALIVE_UNTOLD },
     };
     rig_t *rig = *state;
     drs_store_t store;
     size_t i;
 
-    for (i = 0; i < COUNT(rows) * 2; i++) {
-        size_t row = i % COUNT(rows);
-
+    for (i = 0; i < COUNT(rows); i++) {
         set_up(rig, &store);
-        if (i >= COUNT(rows)) store.expiry = 5000;
-        PLAY(rig->fake, { .bytes = rows[row].deleted },
-             { .bytes = rows[row].alive });
-        assert_int_equal(drs_store_del(&store, "f"), rows[row].rv);
-        assert_int_equal(store.alive, rows[row].told);
-        assert_string_equal(heard(rig, 0), "HDEL drsession:x f");
-        assert_string_equal(heard(rig, 1), i < COUNT(rows)
-                                               ? "EXISTS drsession:x"
-                                               : "PEXPIRE drsession:x 5000");
+        PLAY(rig->fake, { .bytes = rows[i].bytes });
+        check(rig, &store, &rows[i], drs_store_del(&store, "f", rig->p));
     }
+}
+
+/* Where a key may have no expiry yet, a negative one is given to it. */
+static void what_is_taken_or_moved_gets_the_expiry_it_lacks(void **state)
+{
+    rig_t *rig = *state;
+    drs_bytes_t value = { NULL, 0 };
+    drs_store_t store;
+
+    set_up(rig, &store);
+    store.expiry = -5000;
+    PLAY(rig->fake, { .bytes = OK }, { .bytes = QUEUED }, { .bytes = QUEUED },
+         { .bytes = QUEUED }, { .bytes = QUEUED },
+         { .bytes = "*4\r\n$1\r\n1\r\n:1\r\n:1\r\n:1\r\n" });
+    assert_int_equal(drs_store_pop(&store, "f", &value, rig->p), APR_SUCCESS);
+    assert_string_equal(heard(rig, 4), "PEXPIRE drsession:x 5000 NX");
+
+    set_up(rig, &store);
+    store.expiry = -5000;
+    PLAY(rig->fake, { .bytes = OK }, { .bytes = QUEUED }, { .bytes = QUEUED },
+         { .bytes = "*2\r\n+OK\r\n:1\r\n" });
+    assert_int_equal(drs_store_rename(&store, "drsession:y"), APR_SUCCESS);
+    assert_string_equal(heard(rig, 2), "PEXPIRE drsession:y 5000 NX");
 }
 
 static void every_answer_of_a_removal_has_its_meaning(void **state)
@@ -493,6 +496,7 @@ int main(void)
         TCP(every_answer_of_a_sum_has_its_meaning),
         TCP(every_answer_of_an_addition_has_its_meaning),
         TCP(every_answer_of_a_deletion_has_its_meaning),
+        TCP(what_is_taken_or_moved_gets_the_expiry_it_lacks),
         TCP(every_answer_of_a_removal_has_its_meaning),
         TCP(every_answer_of_a_move_has_its_meaning),
         TCP(a_list_with_a_hole_or_half_a_pair_is_refused),
