@@ -49,6 +49,9 @@
 
 APLOG_USE_MODULE(drsession);
 
+/* A note of the initial request: a field was asked for where it is Off. */
+static const char off_note[] = "drsession-off";
+
 /* A session of one initial request, and the terms of the location at hand. */
 typedef struct binding_t {
     drs_session_t *session;
@@ -95,7 +98,7 @@ static int on_can_send(void *baton)
 {
     const binding_t *binding = baton;
 
-    return !binding->r->sent_bodyct;
+    return drs_reply_can_send(binding->r);
 }
 
 static void on_announce(void *baton, const char *id)
@@ -168,6 +171,10 @@ static apr_status_t open_binding(request_rec *r, binding_t **out)
         binding = binding->next;
     }
     if (binding == NULL) binding = bind_request(r, &conf);
+    /* What was no id where DRSessionStrict is On may be one here. */
+    if (binding->conf.strict && !conf.strict) {
+        drs_session_adopt(binding->session, find_id(r, &conf));
+    }
     binding->conf = conf;
     binding->r = find_outer(r);
     drs_conf_terms(&binding->conf, server_conf(r), &binding->terms);
@@ -218,7 +225,10 @@ static apr_status_t open_place(request_rec *r, drs_place_t *place)
     binding_t *binding = NULL;
     apr_status_t rv = open_binding(r, &binding);
 
-    if (rv != APR_SUCCESS) return rv;
+    if (rv != APR_SUCCESS) {
+        apr_table_setn(find_initial(r)->notes, off_note, "");
+        return rv;
+    }
     place->session = binding->session;
     place->conf = &binding->conf;
     place->memory = &binding->lookups;
@@ -288,17 +298,30 @@ static apr_status_t export_session(request_rec *r, binding_t *binding)
     return APR_SUCCESS;
 }
 
-/* What failed before it has its answer: this page. */
-static int is_error_page(const request_rec *r)
+/* What was looked up before may have been of another section's session. */
+static apr_status_t find_failure(request_rec *r)
 {
-    return r->prev != NULL && ap_is_HTTP_ERROR(r->prev->status);
+    const binding_t *binding = first_binding(r);
+
+    /* An error page is the answer to what failed before it. */
+    if (r->prev != NULL && ap_is_HTTP_ERROR(r->prev->status)) {
+        return APR_SUCCESS;
+    }
+    while (binding != NULL && binding->lookups.failed == APR_SUCCESS) {
+        binding = binding->next;
+    }
+    if (binding != NULL) return binding->lookups.failed;
+    return apr_table_get(find_initial(r)->notes, off_note) != NULL
+               ? DRS_EREPLY
+               : APR_SUCCESS;
 }
 
 static int fix_up(request_rec *r)
 {
     binding_t *binding = NULL;
+    binding_t *page = NULL;
     drs_conf_t conf;
-    apr_status_t rv;
+    apr_status_t rv = find_failure(r);
 
     drs_index_note(r);
     drs_child_clear(r);
@@ -309,19 +332,18 @@ static int fix_up(request_rec *r)
     if (conf.mode != DRS_MODE_OFF || conf.exports != NULL) {
         drs_env_clear(r, &conf);
     }
+    if (rv != APR_SUCCESS && !conf.pass) return refuse(r, rv);
     if (open_binding(r, &binding) != APR_SUCCESS) return DECLINED;
 
-    if (binding->lookups.failed != APR_SUCCESS && !binding->conf.pass &&
-        !is_error_page(r)) {
-        return refuse(r, binding->lookups.failed);
-    }
     rv = export_session(r, binding);
+    /* The page around a part goes on, on its own terms. */
+    if (r->main != NULL) open_binding(r->main, &page);
     if (rv == APR_SUCCESS) return DECLINED;
 
     drs_outage_complain(r, rv, "%s: %s has no answer: %s", r->uri,
-                        drs_env_door(&binding->conf),
+                        drs_env_door(&conf),
                         drs_session_error(binding->session));
-    return binding->conf.pass ? DECLINED : refuse(r, rv);
+    return conf.pass ? DECLINED : refuse(r, rv);
 }
 
 /* An index took the place of its folder when all was prepared. */

@@ -43,6 +43,14 @@ unsigned int drs_session_changes(const drs_session_t *session)
     return session->changes;
 }
 
+void drs_session_adopt(drs_session_t *session, const char *id)
+{
+    if (session->id != NULL || session->changes > 0 || id == NULL) return;
+    session->id = id;
+    /* What was read of nothing is not to be remembered. */
+    session->changes++;
+}
+
 const char *drs_session_id(drs_session_t *session)
 {
     return session->id;

@@ -89,6 +89,14 @@ apr_status_t drs_session_get_many(drs_session_t *session,
                                   apr_pool_t *p) DRS_MUST_CHECK;
 
 /**
+ * Give an id to a session that has none and was not changed.
+ *
+ * @param session from drs_session_create(); one that has an id keeps it
+ * @param id      as for drs_session_create()
+ */
+void drs_session_adopt(drs_session_t *session, const char *id);
+
+/**
  * Read several fields as one JSON object; raw values are strings in it.
  *
  * @param session from drs_session_create()

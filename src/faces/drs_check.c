@@ -75,14 +75,14 @@ static const char *check_section(drs_conf_t *base, drs_conf_t *own,
  * Merged trailers become request headers when the body has been read, which
  * is after the client's own were taken out: mod_proxy_fcgi would show them.
  */
-static const char *check_trailers(const server_rec *s, const drs_conf_t *base,
-                                  const drs_conf_t *any)
+static const char *check_trailers(const server_rec *s)
 {
+    const drs_conf_server_t *conf =
+        ap_get_module_config(s->module_config, &drsession_module);
     const core_server_config *core =
         ap_get_core_module_config(s->module_config);
 
-    if (core->merge_trailers != AP_MERGE_TRAILERS_ENABLE ||
-        (base->forwards == NULL && any->forwards == NULL)) {
+    if (core->merge_trailers != AP_MERGE_TRAILERS_ENABLE || !conf->forwards) {
         return NULL;
     }
     return "DRSessionForward: with MergeTrailers On a client could write "
@@ -105,7 +105,7 @@ const char *drs_check_server(const server_rec *s, apr_pool_t *p)
         if (conf_of(section) == NULL) continue;
         any = drs_conf_merge_dir(p, any, conf_of(section));
     }
-    why = check_trailers(s, base, any);
+    why = check_trailers(s);
     for (i = 0; why == NULL && i < sections->nelts; i++) {
         section = APR_ARRAY_IDX(sections, i, ap_conf_vector_t *);
         if (conf_of(section) == NULL) continue;

@@ -108,6 +108,7 @@ void *drs_conf_merge_server(apr_pool_t *p, void *inherited, void *add)
     INHERIT(log_key, NULL);
     INHERIT(keep, DRS_UNSET);
     INHERIT(max, DRS_UNSET);
+    INHERIT(forwards, 0);
     return conf;
 }
 
@@ -187,6 +188,16 @@ const char *drs_conf_child_url(const drs_conf_t *dir,
 apr_interval_time_t drs_conf_budget(const drs_conf_server_t *server)
 {
     return or_else(server->request, 2 * APR_USEC_PER_SEC);
+}
+
+/*
+ * A session outlives the subrequest that read a .htaccess, and with it what
+ * that says: words and lists would be gone. AllowOverrideList asks for no
+ * context, so the setters do.
+ */
+static const char *outside(cmd_parms *cmd)
+{
+    return ap_check_cmd_context(cmd, NOT_IN_HTACCESS);
 }
 
 static const char *set_mode(cmd_parms *cmd, void *dir, const char *word)
@@ -312,6 +323,7 @@ static const char *set_prefix(cmd_parms *cmd, void *dir, const char *word)
     drs_conf_t *conf = dir;
     const char *at;
 
+    if (outside(cmd) != NULL) return outside(cmd);
     for (at = word; *at != '\0'; at++) {
         if (!apr_isgraph(*at)) break;
     }
@@ -331,6 +343,7 @@ static const char *set_cookie(cmd_parms *cmd, void *dir, int argc,
     const char *why = NULL;
     int i;
 
+    if (outside(cmd) != NULL) return outside(cmd);
     if (argc < 1) return "DRSessionCookie: a name is missing";
     cookie->name = argv[0];
     for (i = 1; why == NULL && i < argc; i++) {
@@ -351,6 +364,7 @@ static const char *set_idle(cmd_parms *cmd, void *dir, const char *word)
     drs_conf_t *conf = dir;
     const char *why = drs_words_time(cmd, word, 0, &conf->idle);
 
+    if (outside(cmd) != NULL) return outside(cmd);
     return why != NULL ? why : drs_conf_check(conf, cmd->pool);
 }
 
@@ -359,19 +373,20 @@ static const char *set_lifetime(cmd_parms *cmd, void *dir, const char *word)
     drs_conf_t *conf = dir;
     const char *why = drs_words_time(cmd, word, 0, &conf->lifetime);
 
+    if (outside(cmd) != NULL) return outside(cmd);
     return why != NULL ? why : drs_conf_check(conf, cmd->pool);
 }
 
 static const char *set_touch(cmd_parms *cmd, void *dir, int on)
 {
-    (void)cmd;
+    if (outside(cmd) != NULL) return outside(cmd);
     ((drs_conf_t *)dir)->touch = on;
     return NULL;
 }
 
 static const char *set_strict(cmd_parms *cmd, void *dir, int on)
 {
-    (void)cmd;
+    if (outside(cmd) != NULL) return outside(cmd);
     ((drs_conf_t *)dir)->strict = on;
     return NULL;
 }
@@ -380,6 +395,7 @@ static const char *set_on_error(cmd_parms *cmd, void *dir, const char *word)
 {
     drs_conf_t *conf = dir;
 
+    if (outside(cmd) != NULL) return outside(cmd);
     if (ap_cstr_casecmp(word, "fail") != 0 &&
         ap_cstr_casecmp(word, "pass") != 0) {
         return drs_words_refuse(cmd, word, "fail or pass");
@@ -392,6 +408,7 @@ static const char *set_codec(cmd_parms *cmd, void *dir, const char *word)
 {
     drs_conf_t *conf = dir;
 
+    if (outside(cmd) != NULL) return outside(cmd);
     conf->codec = ap_lookup_provider(DRS_CODEC_GROUP, word, DRS_CODEC_VERSION);
     if (strcmp(word, "json") == 0) conf->codec = &drs_codec_json;
     if (strcmp(word, "raw") == 0) conf->codec = &drs_codec_raw;
@@ -410,6 +427,7 @@ static const char *set_limit(cmd_parms *cmd, void *dir, const char *word)
     const char *why;
     apr_int64_t n = 0;
 
+    if (outside(cmd) != NULL) return outside(cmd);
     if ((value = drs_words_value(word, "value")) != NULL) {
         return drs_words_size(cmd, value, &conf->value_max);
     }
@@ -433,6 +451,7 @@ static const char *set_export(cmd_parms *cmd, void *dir, const char *word)
 {
     const char *why = drs_lists_export(cmd, dir, word);
 
+    if (outside(cmd) != NULL) return outside(cmd);
     return why != NULL ? why : drs_conf_check(dir, cmd->pool);
 }
 
@@ -440,6 +459,7 @@ static const char *set_env(cmd_parms *cmd, void *dir, const char *word)
 {
     drs_conf_t *conf = dir;
 
+    if (outside(cmd) != NULL) return outside(cmd);
     if (!drs_words_is_variable(word) || ap_cstr_casecmp(word, "HTTP") == 0) {
         return drs_words_refuse(cmd, word, "letters, digits and '_', not HTTP");
     }
@@ -453,6 +473,7 @@ static const char *set_child(cmd_parms *cmd, void *dir, const char *word)
     const drs_url_t *url = NULL;
     const char *why = NULL;
 
+    if (outside(cmd) != NULL) return outside(cmd);
     if (ap_cstr_casecmp(word, "On") == 0) {
         conf->child = DRS_CHILD_ON;
     }
@@ -474,18 +495,21 @@ static const char *set_child(cmd_parms *cmd, void *dir, const char *word)
 static const char *set_allow(cmd_parms *cmd, void *dir, int argc,
                              char *const argv[])
 {
+    if (outside(cmd) != NULL) return outside(cmd);
     return drs_lists_allow(cmd, dir, argc, argv);
 }
 
 static const char *set_forward(cmd_parms *cmd, void *dir, const char *field,
                                const char *header)
 {
+    if (outside(cmd) != NULL) return outside(cmd);
+    server_of(cmd)->forwards = 1;
     return drs_lists_forward(cmd, dir, field, header);
 }
 
 static const char *set_header(cmd_parms *cmd, void *dir, int on)
 {
-    (void)cmd;
+    if (outside(cmd) != NULL) return outside(cmd);
     ((drs_conf_t *)dir)->header = on;
     return NULL;
 }

@@ -85,6 +85,8 @@ typedef struct drs_conf_server_t {
     const unsigned char *log_key; /* for names in logs; NULL = none */
     int keep;
     int max;
+    int forwards; /* DRSessionForward stands somewhere, in a <Proxy> too */
+    int unused;
 } drs_conf_server_t;
 
 /** The module record; the one symbol that the shared object exports. */

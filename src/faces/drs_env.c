@@ -7,10 +7,12 @@
 
 #include <string.h>
 
+#include <apr_lib.h>
 #include <apr_strings.h>
 #include <http_log.h>
 
 #include "drs_codec.h"
+#include "drs_forward.h"
 
 APLOG_USE_MODULE(drsession);
 
@@ -21,19 +23,41 @@ static const char *name_of(const drs_export_t *one, const drs_conf_t *conf,
                              : apr_pstrcat(p, conf->env, "_", one->field, NULL);
 }
 
+static int count(const apr_array_header_t *list)
+{
+    return list != NULL ? list->nelts : 0;
+}
+
+/* Programs get a '_' for whatever is no letter or digit of a name. */
+static int is_ours(const char *name, const drs_conf_t *conf, apr_pool_t *p)
+{
+    apr_size_t len = strlen(conf->env);
+    int i;
+
+    if (strlen(name) > len && !apr_isalnum(name[len]) &&
+        drs_forward_is_same(apr_pstrmemdup(p, name, len), conf->env)) {
+        return 1;
+    }
+    for (i = 0; i < count(conf->exports); i++) {
+        if (drs_forward_is_same(
+                name, name_of(&APR_ARRAY_IDX(conf->exports, i, drs_export_t),
+                              conf, p))) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 void drs_env_clear(request_rec *r, const drs_conf_t *conf)
 {
     const apr_array_header_t *vars = apr_table_elts(r->subprocess_env);
     const apr_table_entry_t *entry = (const apr_table_entry_t *)vars->elts;
     apr_array_header_t *ours = apr_array_make(r->pool, 8, sizeof(char *));
-    apr_size_t len = strlen(conf->env);
     int i;
 
     /* Collected first: a table must not shrink while it is walked. */
     for (i = 0; i < vars->nelts; i++) {
-        if (entry[i].key != NULL &&
-            ap_cstr_casecmpn(entry[i].key, conf->env, len) == 0 &&
-            entry[i].key[len] == '_') {
+        if (entry[i].key != NULL && is_ours(entry[i].key, conf, r->pool)) {
             APR_ARRAY_PUSH(ours, const char *) = entry[i].key;
         }
     }
@@ -41,16 +65,6 @@ void drs_env_clear(request_rec *r, const drs_conf_t *conf)
         apr_table_unset(r->subprocess_env,
                         APR_ARRAY_IDX(ours, i, const char *));
     }
-    for (i = 0; conf->exports != NULL && i < conf->exports->nelts; i++) {
-        apr_table_unset(r->subprocess_env,
-                        name_of(&APR_ARRAY_IDX(conf->exports, i, drs_export_t),
-                                conf, r->pool));
-    }
-}
-
-static int count(const apr_array_header_t *list)
-{
-    return list != NULL ? list->nelts : 0;
 }
 
 /* The fields to read: the exported ones, then the forwarded ones. */
@@ -153,6 +167,8 @@ apr_status_t drs_env_export(request_rec *r, const drs_conf_t *conf,
                                conf, r->pool),
                        memory->texts[i]);
     }
+    /* TRACE shows the client what the request has come to. */
+    if (r->method_number == M_TRACE) return APR_SUCCESS;
     for (i = 0; i < count(conf->forwards); i++) {
         if (memory->texts[n + i] == NULL) continue;
         apr_table_setn(r->headers_in,

@@ -39,6 +39,12 @@ static const char *explain(const drs_place_t *place, apr_status_t rv,
     return apr_psprintf(p, "session field '%s': %s", field, why);
 }
 
+/* A value that cannot be compared is as bad as none: the request fails. */
+static void note_unfit(const drs_place_t *place, apr_status_t rv)
+{
+    if (rv == DRS_EVALUE) place->memory->failed = DRS_EREPLY;
+}
+
 static const char *eval_text(ap_expr_eval_ctx_t *ctx, const void *data,
                              const char *field)
 {
@@ -51,6 +57,7 @@ static const char *eval_text(ap_expr_eval_ctx_t *ctx, const void *data,
     if (rv == APR_SUCCESS) rv = drs_lookup_text(&place, field, &text);
     if (rv != APR_SUCCESS && rv != APR_NOTFOUND) {
         *ctx->err = explain(&place, rv, field, ctx->p);
+        note_unfit(&place, rv);
     }
     return text;
 }
@@ -67,6 +74,7 @@ static apr_array_header_t *eval_list(ap_expr_eval_ctx_t *ctx, const void *data,
     if (rv == APR_SUCCESS) rv = drs_lookup_list(&place, field, &texts);
     if (rv != APR_SUCCESS && rv != APR_NOTFOUND) {
         *ctx->err = explain(&place, rv, field, ctx->p);
+        note_unfit(&place, rv);
     }
     return texts != NULL ? texts
                          : apr_array_make(ctx->p, 1, sizeof(const char *));
@@ -212,6 +220,7 @@ char *drs_expr_map(request_rec *r, const char *field, drs_open_t *open)
     if (rv == APR_SUCCESS) rv = drs_lookup_text(&place, field, &text);
     if (rv == APR_SUCCESS) return apr_pstrdup(r->pool, text);
     if (rv != APR_NOTFOUND) {
+        note_unfit(&place, rv);
         drs_outage_complain(r, rv,
                             "%s: RewriteMap "
                             "int:" DRS_EXPR_MAP " has no answer: %s",

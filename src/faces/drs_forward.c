@@ -33,16 +33,19 @@ static int is_ours(const apr_array_header_t *forwards, const char *name)
     return 0;
 }
 
-/* A Connection header without the names that are ours. */
+/*
+ * A Connection header without the names that are ours. mod_proxy ends a name
+ * at a ';' as well.
+ */
 static const char *clean_connection(const char *value,
                                     const apr_array_header_t *forwards,
                                     apr_pool_t *p)
 {
     const char *kept = "";
     char *last;
-    char *word = apr_strtok(apr_pstrdup(p, value), ", \t", &last);
+    char *word = apr_strtok(apr_pstrdup(p, value), ",; \t", &last);
 
-    for (; word != NULL; word = apr_strtok(NULL, ", \t", &last)) {
+    for (; word != NULL; word = apr_strtok(NULL, ",; \t", &last)) {
         if (is_ours(forwards, word)) continue;
         kept = apr_pstrcat(p, kept, *kept != '\0' ? ", " : "", word, NULL);
     }

@@ -42,6 +42,28 @@ static int is_reserved(const char *name, const char *env)
     return 0;
 }
 
+/* Variables that httpd makes of the request, after ours: a client's words. */
+static int is_of_request(const char *name)
+{
+    static const char *const names[] = {
+        /* clang-format off */
+        "CONTENT_LENGTH", "CONTENT_TYPE", "DOCUMENT_ARGS", "DOCUMENT_NAME",
+        "DOCUMENT_PATH_INFO", "DOCUMENT_URI", "PATH_INFO", "PATH_TRANSLATED",
+        "QUERY_STRING", "QUERY_STRING_UNESCAPED", "REMOTE_ADDR",
+        "REMOTE_HOST", "REMOTE_IDENT", "REMOTE_PORT", "REQUEST_METHOD",
+        "REQUEST_SCHEME", "REQUEST_URI", "SCRIPT_FILENAME", "SCRIPT_NAME",
+        "SCRIPT_URI", "SCRIPT_URL", "SERVER_NAME", "SERVER_PORT",
+        "SERVER_PROTOCOL"
+        /* clang-format on */
+    };
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (ap_cstr_casecmp(name, names[i]) == 0) return 1;
+    }
+    return 0;
+}
+
 static const char *refuse_export(const char *name, const char *why,
                                  apr_pool_t *p)
 {
@@ -59,11 +81,13 @@ const char *drs_lists_check(const drs_conf_t *conf, apr_pool_t *p)
 
     for (i = 0; list != NULL && i < list->nelts; i++) {
         name = name_of(&APR_ARRAY_IDX(list, i, drs_export_t), env, p);
-        if (!drs_words_is_variable(name) || is_reserved(name, env)) {
+        if (!drs_words_is_variable(name) || is_reserved(name, env) ||
+            is_of_request(name)) {
             return refuse_export(name,
                                  "a variable is letters, digits and "
                                  "'_', does not begin with HTTP_ and is none "
-                                 "of the module's own; write field=NAME",
+                                 "of the request's or the module's own; "
+                                 "write field=NAME",
                                  p);
         }
         for (k = 0; k < i; k++) {
@@ -104,7 +128,10 @@ static int is_vital(const char *name)
     static const char *const names[] = {
         /* clang-format off */
         "Host", "Cookie", "Connection", "Keep-Alive", "Content-Length",
-        "Transfer-Encoding", "TE", "Trailer", "Upgrade", "Expect"
+        "Transfer-Encoding", "TE", "Trailer", "Upgrade", "Expect",
+        /* written by mod_proxy, kept from programs */
+        "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Server", "Via",
+        "Max-Forwards", "Proxy"
         /* clang-format on */
     };
     apr_size_t i;

@@ -155,3 +155,35 @@ void drs_reply_cookie(request_rec *r, const char *name, const char *line)
     drop_cookie(r, r->headers_out, name);
     apr_table_addn(r->err_headers_out, "Set-Cookie", line);
 }
+
+/* A program that sends its headers by itself, as mod_cgi tells it. */
+static int is_nph(const request_rec *r)
+{
+    const char *name = strrchr(r->filename != NULL ? r->filename : "", '/');
+
+    return r->handler != NULL && strcmp(r->handler, "cgi-script") == 0 &&
+           name != NULL && strncmp(name, "/nph-", 5) == 0;
+}
+
+/*
+ * httpd counts bodies. Where a status has none, the filter that has sent the
+ * headers has a context, or has gone; in HTTP/2 it is another filter.
+ */
+static int has_sent(const request_rec *r)
+{
+    const ap_filter_t *f = r->proto_output_filters;
+
+    if (r->sent_bodyct) return 1;
+    if (!AP_STATUS_IS_HEADER_ONLY(r->status) || r->connection->master != NULL) {
+        return 0;
+    }
+    while (f != NULL && ap_cstr_casecmp(f->frec->name, "http_header") != 0) {
+        f = f->next;
+    }
+    return f == NULL || f->ctx != NULL;
+}
+
+int drs_reply_can_send(const request_rec *r)
+{
+    return !has_sent(r) && !is_nph(r);
+}

@@ -34,6 +34,14 @@ void drs_reply_guard(request_rec *r, drs_guard_t *guard);
 void drs_reply_register(void);
 
 /**
+ * Tell whether a cookie can still be sent.
+ *
+ * @param r whose response it is
+ * @return 1; 0 the headers are out, or the program sends them by itself (nph-)
+ */
+int drs_reply_can_send(const request_rec *r);
+
+/**
  * Put our cookie into a response, in place of an earlier one of ours.
  *
  * @param r    whose response it is

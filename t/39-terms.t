@@ -1,0 +1,62 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+# What a part of a page may do with the session is not what its page may do.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use DRS;
+use Test::More;
+
+needs(qw(lua include));
+my $guest = $ENV{DRS_LUA} // "$FindBin::Bin/../build/lua/drsession.so";
+plan skip_all => 'drsession.so is not built' unless -e $guest;
+my ($home) = $guest =~ m{\A(.*)/};
+# A page that holds a handle while a part of it is included.
+my $page = <<'LUA';
+local drsession = require "drsession"
+function handle(r)
+    r.content_type = "text/html"
+    local s = drsession.open(r)
+    r:puts('<!--#include virtual="' .. r.args .. '" -->')
+    r:puts(string.rep(" ", 20000))
+    r:flush()
+    local done, why = pcall(function() s.a = 2 end)
+    r:puts(done and "written" or tostring(why))
+    return apache2.OK
+end
+LUA
+my $redis = start_redis();
+my $httpd = start_httpd(redis => $redis, modules => ['lua'], docs => {
+    'ro/page.lua' => $page, 'rw/page.lua' => $page, 'rw/part.txt' => 'part ',
+    'ro/part.txt' => 'part ', 'ever/part.txt' => 'part ' }, conf => <<"CONF");
+DRSession On
+DRSessionIdle 1h
+LuaPackageCPath $home/?.so
+<FilesMatch "\\.lua\$">
+    SetHandler lua-script
+    SetOutputFilter INCLUDES
+</FilesMatch>
+<Location /ro>
+    DRSession ReadOnly
+</Location>
+<Location /ever>
+    DRSessionIdle 0
+</Location>
+CONF
+my $jar = jar();
+$httpd->drs({ jar => $jar }, 'set a 1');
+# The blanks make mod_include run the part before the page goes on.
+my $get = sub { $httpd->get($_[0], jar => $jar)->{body} =~ s/ {2,}/ /r };
+like $get->('/ro/page.lua?/ro/part.txt'), qr/\Apart .*readonly/, 'ReadOnly: no write';
+like $get->('/ro/page.lua?/rw/part.txt'), qr/\Apart .*readonly/,
+    'nor with a part that may write';
+is $httpd->drs({ jar => $jar }, 'get a'), 'ok 1', 'nothing was written';
+is $get->('/rw/page.lua?/ro/part.txt'), 'part written',
+    'a page may write, whatever a part may';
+my $key = 'drsession:' . $jar->id;
+$redis->cmd('PEXPIRE', $key, 1000);
+$get->('/rw/page.lua?/ever/part.txt');
+cmp_ok $redis->cmd('PTTL', $key), '>', 1000, 'the expiry is that of the page';
+error_log_is_clean($httpd);
+done_testing;
