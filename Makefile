@@ -70,9 +70,9 @@ $(BUILD)/test_%: $(BUILD)/t/unit/test_%.o $(ENGINE)
 	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(SYSTEM_LIBS) -lcmocka
 
 # What talks to a server is tested against one that lies.
-LIED_TO = redis open pool lost route repeat store hostile session memory
+LIED_TO = redis open pool lost route repeat store hostile life session memory
 $(LIED_TO:%=$(BUILD)/test_%): $(BUILD)/t/unit/fake.o $(BUILD)/t/unit/rig.o
-$(BUILD)/test_session $(BUILD)/test_memory: $(BUILD)/t/unit/request.o
+$(patsubst %,$(BUILD)/test_%,life session memory): $(BUILD)/t/unit/request.o
 
 # The resolver is one that says what the test wants.
 $(BUILD)/test_names: LDFLAGS += -Wl,--wrap=getaddrinfo
@@ -81,6 +81,7 @@ $(BUILD)/test_names: LDFLAGS += -Wl,--wrap=getaddrinfo
 $(BUILD)/test_outage: $(BUILD)/src/faces/drs_outage.o
 $(BUILD)/test_outage $(BUILD)/test_repeat: \
 	LDFLAGS += -Wl,--wrap=drs_clock_now
+$(BUILD)/test_life: LDFLAGS += -Wl,--wrap=apr_time_now
 
 # Memory runs out in what is linked as an archive; APR, which is not, aborts.
 $(BUILD)/test_memory: SYSTEM_LIBS = $(patsubst -lhiredis,-l:libhiredis.a,\

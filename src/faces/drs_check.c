@@ -82,7 +82,8 @@ static const char *check_trailers(const server_rec *s)
     const core_server_config *core =
         ap_get_core_module_config(s->module_config);
 
-    if (core->merge_trailers != AP_MERGE_TRAILERS_ENABLE || !conf->forwards) {
+    if (core->merge_trailers != AP_MERGE_TRAILERS_ENABLE ||
+        conf->forwards == 0) {
         return NULL;
     }
     return "DRSessionForward: with MergeTrailers On a client could write "

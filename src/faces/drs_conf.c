@@ -503,7 +503,7 @@ static const char *set_forward(cmd_parms *cmd, void *dir, const char *field,
                                const char *header)
 {
     if (outside(cmd) != NULL) return outside(cmd);
-    server_of(cmd)->forwards = 1;
+    server_of(cmd)->forwards++;
     return drs_lists_forward(cmd, dir, field, header);
 }
 

@@ -83,10 +83,9 @@ typedef struct drs_conf_server_t {
     apr_interval_time_t wait;     /* us */
     drs_route_t *route;           /* of this child; NULL in the parent */
     const unsigned char *log_key; /* for names in logs; NULL = none */
+    apr_size_t forwards;          /* DRSessionForward lines, of a <Proxy> too */
     int keep;
     int max;
-    int forwards; /* DRSessionForward stands somewhere, in a <Proxy> too */
-    int unused;
 } drs_conf_server_t;
 
 /** The module record; the one symbol that the shared object exports. */

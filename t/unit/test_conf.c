@@ -49,6 +49,13 @@ void *ap_lookup_provider(const char *group, const char *name,
     return strcmp(name, "rot13") == 0 ? (void *)(uintptr_t)&rot13 : NULL;
 }
 
+const char *ap_check_cmd_context(cmd_parms *cmd, unsigned forbidden)
+{
+    (void)cmd;
+    (void)forbidden;
+    return NULL;
+}
+
 char *ap_server_root_relative(apr_pool_t *p, const char *file)
 {
     return apr_pstrdup(p, file);
