@@ -82,7 +82,9 @@ typedef struct drs_session_t drs_session_t;
 typedef struct drs_api_t {
     /**
      * Find the session of a request; subrequests, internal redirects and
-     * error documents get the same one. No traffic.
+     * error documents get the same one. What may be done with it, and how
+     * long it lives, is for the section of the request that opened it last:
+     * a page opens it again after a part whose handler did. No traffic.
      *
      * @param r       the request at hand
      * @param session out: the handle, alive as long as the initial request

@@ -350,10 +350,13 @@ subtest 'a_trailer_is_no_header' => sub {
         conf => "MergeTrailers Off\n$conf");
     for my $way (qw(http fcgi)) {
         my $r = $at->request('POST', "/forward/$way/echo", headers => [
-            ['Transfer-Encoding', 'chunked'], ['Trailer', 'X-Session-User']],
+            ['Transfer-Encoding', 'chunked'], ['Trailer', 'X-Session-User'],
+            ['X-Kept', 'yes']],
             body => "5\r\nhello\r\n0\r\nX-Session-User: evil\r\n"
             . "X_Session_User: evil\r\n\r\n");
         is $r->{status}, 200, $way;
+        like $r->{body}, qr/^(?:HTTP_)?X.Kept: yes\r?$/mi,
+            'the request is shown';
         unlike $r->{body}, qr/evil/, 'nothing of it';
     }
     my ($code, $said) = $at->conftest("MergeTrailers On\n$conf");

@@ -3,8 +3,8 @@
 # loopback. The query of a request is the response, percent-encoded lines:
 # "Status: N" first, if it is not 200. The path chooses how it is sent:
 # stream (chunks, slowly), gate (a chunk, and another one when there is a file
-# of the name that the line X-Gate gives), echo (the request's own headers as
-# the body), else at once with a length. Ends with its standard input.
+# of the name that the line X-Gate gives), echo (the request's own headers, or
+# parameters of FastCGI, as the body), else at once with a length. Ends with its standard input.
 import os
 import socket
 import struct
@@ -115,7 +115,11 @@ def talk_fcgi(link):
     out += b"".join(line + b"\r\n" for line in lines)
     fcgi.write(link, number, out + b"\r\n")
     time.sleep(0.02)
-    fcgi.finish(link, number, b"ofthebackend")
+    body = b"ofthebackend"
+    if b"/echo" in params.get("REQUEST_URI", b""):
+        body = b"".join(b"%s: %s\n" % (name.encode(), params[name])
+                        for name in sorted(params))
+    fcgi.finish(link, number, body)
 
 
 def answer_cgi(link, query, first):
