@@ -14,7 +14,13 @@
 
 #include "drs_script.h"
 
-enum { LINES = 64, ROOM = 32 * 1024, ARGS = 64, QUEUE = 8, SCRIPTS = 4 };
+enum {
+    LINES = 64,
+    ROOM = 32 * 1024,
+    ARGS = 64,
+    QUEUE = 8,
+    SCRIPTS = DRS_SCRIPT_BATCH + 1
+};
 enum { FIRST = 10000 };
 
 /* What is done with a command. */
@@ -89,11 +95,15 @@ static int script_of(const command_t *command)
     return i;
 }
 
-/* A script that did nothing: gone, full, there already where it can be. */
+/* A script that did nothing: gone, full, there already or not, as it can be. */
 static const char *refuse_script(const command_t *command)
 {
-    int worst = script_of(command) == DRS_SCRIPT_ADD ? 3 : 2;
+    int script = script_of(command);
+    int worst = script == DRS_SCRIPT_ADD ? 3 : 2;
 
+    if (script == DRS_SCRIPT_DEL) {
+        return command->absent % 2 ? "*1\r\n:-1\r\n" : "*2\r\n:0\r\n:1\r\n";
+    }
     return apr_psprintf(plans->p, "*1\r\n:-%d\r\n",
                         1 + command->absent % worst);
 }
