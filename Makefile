@@ -133,7 +133,7 @@ check:
 
 prove: $(MODULE) $(COMMAND) lua $(TESTMOD) $(UNITS) \
 	$(if $(TSAN),$(ATOMICS),fuzzers $(BUILD)/canary)
-	$(if $(VALGRIND),@$(TEST_ENV) prove -e '$(VALGRIND_RUN)' $(UNITS))
+	$(if $(and $(VALGRIND),$(UNITS)),@$(TEST_ENV) prove -e '$(VALGRIND_RUN)' $(UNITS))
 	@$(TEST_ENV) prove --timer $(UNITS) $(TESTS)
 
 # What takes longer than a check should.

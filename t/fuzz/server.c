@@ -65,6 +65,7 @@ static line_t lines[LINES];
 static char digests[SCRIPTS][41];
 static const char *texts[SCRIPTS];
 static const char *tag;
+static int moving; /* a batch was heard in this turn: it may move the key */
 static int number;
 
 static const char *bulk(const char *text)
@@ -110,6 +111,7 @@ static const char *refuse_script(const command_t *command)
 
 static const char *run_script(const command_t *command, int *effect)
 {
+    moving |= script_of(command) == DRS_SCRIPT_BATCH;
     if (command->absent) return refuse_script(command);
     *effect = 1;
     if (script_of(command) != DRS_SCRIPT_INCR) return "*2\r\n:1\r\n:1\r\n";
@@ -152,6 +154,10 @@ static const char *run(const command_t *command, int *effect)
         if (command->absent) return "-ERR no such key\r\n";
         *effect = 1;
         return "+OK\r\n";
+    }
+    /* A key that only a move can have made is there if that was done. */
+    if (moving && strcmp(verb, "EXISTS") == 0) {
+        return server_book.executed > 0 ? ":1\r\n" : ":0\r\n";
     }
     if (!command->absent &&
         (strcmp(verb, "HDEL") == 0 || strcmp(verb, "UNLINK") == 0)) {
@@ -398,6 +404,7 @@ void server_turn(void)
     number++;
     tag = apr_psprintf(plans->p, "turn-%d", number);
     memset(&server_book, 0, sizeof(server_book));
+    moving = 0;
     wire_mood.turn = number;
     wire_sleep(2);
 }
