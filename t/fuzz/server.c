@@ -111,7 +111,6 @@ static const char *refuse_script(const command_t *command)
 
 static const char *run_script(const command_t *command, int *effect)
 {
-    moving |= script_of(command) == DRS_SCRIPT_BATCH;
     if (command->absent) return refuse_script(command);
     *effect = 1;
     if (script_of(command) != DRS_SCRIPT_INCR) return "*2\r\n:1\r\n:1\r\n";
@@ -299,6 +298,9 @@ static void obey(int fd, line_t *line, command_t *command)
     int effect = 0;
 
     server_book.heard++;
+    if (strncmp(command->argv[0], "EVAL", 4) == 0) {
+        moving |= script_of(command) == DRS_SCRIPT_BATCH;
+    }
     command->absent = plan == PLAN_ABSENT ? 1 + (int)fuzz_byte(plans) : 0;
     if (plan == PLAN_REFUSE || plan == PLAN_ERROR) {
         text = refuse(line, command, plan == PLAN_ERROR);
