@@ -49,9 +49,6 @@
 
 APLOG_USE_MODULE(drsession);
 
-/* A note of the initial request: a field was asked for where it is Off. */
-static const char off_note[] = "drsession-off";
-
 /* A session of one initial request, and the terms of the location at hand. */
 typedef struct binding_t {
     drs_session_t *session;
@@ -63,6 +60,12 @@ typedef struct binding_t {
     drs_guard_t guard;
     struct binding_t *next;
 } binding_t;
+
+/* What an initial request has of us. */
+typedef struct visit_t {
+    binding_t *bindings;
+    apr_status_t failed; /* why a lookup had no answer; 0 = all had one */
+} visit_t;
 
 /* Which request a subrequest, a redirect or an error document began as. */
 static request_rec *find_initial(request_rec *r)
@@ -80,10 +83,17 @@ static request_rec *find_outer(request_rec *r)
     return r;
 }
 
-static binding_t *first_binding(request_rec *r)
+static visit_t *find_visit(request_rec *r)
 {
-    return ap_get_module_config(find_initial(r)->request_config,
-                                &drsession_module);
+    request_rec *initial = find_initial(r);
+    visit_t *visit =
+        ap_get_module_config(initial->request_config, &drsession_module);
+
+    if (visit == NULL) {
+        visit = apr_pcalloc(initial->pool, sizeof(*visit));
+        ap_set_module_config(initial->request_config, &drsession_module, visit);
+    }
+    return visit;
 }
 
 static void on_used(void *baton)
@@ -141,6 +151,7 @@ static const char *find_id(request_rec *r, const drs_conf_t *conf)
 static binding_t *bind_request(request_rec *r, const drs_conf_t *conf)
 {
     request_rec *initial = find_initial(r);
+    visit_t *visit = find_visit(r);
     const drs_conf_server_t *server = server_conf(r);
     binding_t *binding = apr_pcalloc(initial->pool, sizeof(*binding));
     drs_host_t host = { on_used, on_can_send, on_announce, NULL };
@@ -150,15 +161,15 @@ static binding_t *bind_request(request_rec *r, const drs_conf_t *conf)
     binding->session =
         drs_session_create(server->route, drs_conf_budget(server), &host,
                            find_id(r, conf), initial->pool);
-    binding->next = first_binding(r);
-    ap_set_module_config(initial->request_config, &drsession_module, binding);
+    binding->next = visit->bindings;
+    visit->bindings = binding;
     return binding;
 }
 
 /* Find or make the session of a request, on the terms of its location. */
 static apr_status_t open_binding(request_rec *r, binding_t **out)
 {
-    binding_t *binding = first_binding(r);
+    binding_t *binding = find_visit(r)->bindings;
     drs_conf_t conf;
 
     drs_conf_fill_dir(
@@ -222,16 +233,18 @@ static const drs_api_t api = {
 /* What the configuration looks up is looked up here. */
 static apr_status_t open_place(request_rec *r, drs_place_t *place)
 {
+    visit_t *visit = find_visit(r);
     binding_t *binding = NULL;
     apr_status_t rv = open_binding(r, &binding);
 
     if (rv != APR_SUCCESS) {
-        apr_table_setn(find_initial(r)->notes, off_note, "");
+        if (visit->failed == APR_SUCCESS) visit->failed = DRS_EREPLY;
         return rv;
     }
     place->session = binding->session;
     place->conf = &binding->conf;
     place->memory = &binding->lookups;
+    place->failed = &visit->failed;
     place->p = find_initial(r)->pool;
     return APR_SUCCESS;
 }
@@ -298,30 +311,12 @@ static apr_status_t export_session(request_rec *r, binding_t *binding)
     return APR_SUCCESS;
 }
 
-/* What was looked up before may have been of another section's session. */
-static apr_status_t find_failure(request_rec *r)
-{
-    const binding_t *binding = first_binding(r);
-
-    /* An error page is the answer to what failed before it. */
-    if (r->prev != NULL && ap_is_HTTP_ERROR(r->prev->status)) {
-        return APR_SUCCESS;
-    }
-    while (binding != NULL && binding->lookups.failed == APR_SUCCESS) {
-        binding = binding->next;
-    }
-    if (binding != NULL) return binding->lookups.failed;
-    return apr_table_get(find_initial(r)->notes, off_note) != NULL
-               ? DRS_EREPLY
-               : APR_SUCCESS;
-}
-
 static int fix_up(request_rec *r)
 {
     binding_t *binding = NULL;
     binding_t *page = NULL;
     drs_conf_t conf;
-    apr_status_t rv = find_failure(r);
+    apr_status_t rv = find_visit(r)->failed;
 
     drs_index_note(r);
     drs_child_clear(r);
@@ -332,7 +327,11 @@ static int fix_up(request_rec *r)
     if (conf.mode != DRS_MODE_OFF || conf.exports != NULL) {
         drs_env_clear(r, &conf);
     }
-    if (rv != APR_SUCCESS && !conf.pass) return refuse(r, rv);
+    /* What failed before an error page has its answer: this page. */
+    if (rv != APR_SUCCESS && !conf.pass &&
+        (r->prev == NULL || !ap_is_HTTP_ERROR(r->prev->status))) {
+        return refuse(r, rv);
+    }
     if (open_binding(r, &binding) != APR_SUCCESS) return DECLINED;
 
     rv = export_session(r, binding);
@@ -355,7 +354,7 @@ static int fix_up_index(request_rec *r)
 /* From here on a child may run: what was read before it is old. */
 static void expect_child(request_rec *r)
 {
-    binding_t *binding = first_binding(r);
+    binding_t *binding = find_visit(r)->bindings;
 
     for (; binding != NULL; binding = binding->next) {
         if (drs_handoff_is_given(binding->session)) {
@@ -367,7 +366,7 @@ static void expect_child(request_rec *r)
 /* The response is out and its children are done. */
 static int settle(request_rec *r)
 {
-    binding_t *binding = first_binding(r);
+    binding_t *binding = find_visit(r)->bindings;
     apr_status_t rv;
 
     for (; binding != NULL; binding = binding->next) {
@@ -384,7 +383,7 @@ static int settle(request_rec *r)
 /* A redirect, an error document or a part of a page has its own filters. */
 static void guard_all(request_rec *r)
 {
-    binding_t *binding = first_binding(r);
+    binding_t *binding = find_visit(r)->bindings;
 
     for (; binding != NULL; binding = binding->next) {
         if (r->main == NULL) binding->r = r;
@@ -438,7 +437,7 @@ static const char *write_log_item(request_rec *r, char *field)
         return name;
     }
     text = drs_lookup_known(&place, field);
-    binding = first_binding(r);
+    binding = find_visit(r)->bindings;
     if (text == NULL && binding->session == place.session) {
         text = drs_env_known(&binding->memory, field);
     }
@@ -459,7 +458,7 @@ static int write_error_log_item(const ap_errorlog_info *info, const char *arg,
     initial = find_initial(initial);
     if (initial->request_config == NULL) return 0;
 
-    binding = first_binding(initial);
+    binding = find_visit(initial)->bindings;
     conf = server_conf(initial);
     if (binding == NULL || conf->log_key == NULL ||
         drs_session_id(binding->session) == NULL) {

@@ -10,10 +10,9 @@ use DRS;
 use Test::More;
 
 needs('lua');
-my $guest = $ENV{DRS_LUA} // "$FindBin::Bin/../build/lua/drsession.so";
-plan skip_all => 'drsession.so is not built: "make lua" says why'
-    unless -e $guest;
-my ($home) = $guest =~ m{\A(.*)/};
+my $home = DRS::Httpd::lua_home()
+    // plan skip_all => 'drsession.so is not built: "make lua" says why';
+my $guest = DRS::Httpd::lua_module();
 
 # Runs the Lua in the request body; its results, one a line, or the error.
 my $run = <<'LUA';
@@ -792,7 +791,7 @@ LUA
     my $cpath = $httpd->get('/path.lua')->{body};
     my $root = $httpd->dir . '/root';
     my $make = $ENV{MAKE} // 'make';
-    my ($build) = $home =~ m{\A(.*)/};
+    my ($build) = $guest =~ m{\A(.*)/lua/};
     my $said = qx($make -s -C '$FindBin::Bin/..' install-lua DESTDIR=$root BUILD=$build 2>&1);
     my @found = grep { -e "$root$_" } map { s/\?/drsession/r } grep { m{^/} }
         split /;/, $cpath;
@@ -804,7 +803,7 @@ LUA
 # Lays what `make install` made over the system, for one httpd alone.
 subtest 'what_is_installed_is_found' => sub {
     my $root = start_httpd(start => 0)->dir . '/root';
-    my ($build) = $home =~ m{\A(.*)/};
+    my ($build) = $guest =~ m{\A(.*)/lua/};
     my $make = $ENV{MAKE} // 'make';
     my $said = qx($make -s -C '$FindBin::Bin/..' install -o all -o lua DESTDIR=$root BUILD=$build 2>&1);
     ok -e $root . DRS::Httpd::libexec() . '/mod_drsession.so', 'the module'

@@ -15,9 +15,8 @@ use Test::More;
 
 needs(qw(lua proxy proxy_http proxy_fcgi headers rewrite));
 my $build = $ENV{DRS_BUILD} // "$FindBin::Bin/../build";
-my $guest = $ENV{DRS_LUA} // "$build/lua/drsession.so";
-my ($home) = $guest =~ m{\A(.*)/};
--e $guest or plan skip_all => 'drsession.so is not built: "make lua" says why';
+my $home = DRS::Httpd::lua_home()
+    // plan skip_all => 'drsession.so is not built: "make lua" says why';
 -x "$build/drsession" or plan skip_all => 'the command is not built';
 my ($python) = grep { !system "$_ -c 'import redis' >/dev/null 2>&1" }
     'python3', '/usr/bin/python3';

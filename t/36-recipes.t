@@ -70,9 +70,8 @@ sub set_up {
         map { @{ $_->{modules} } } @parts;
     my %seen;
     @wanted = grep { !$seen{$_}++ && $_ ne 'cgid' } @wanted;
-    my $lua = $ENV{DRS_LUA} // "$build/lua/drsession.so";
     my $conf = join '', map { $_->{conf} } $common, @parts;
-    $conf .= 'LuaPackageCPath ' . ($lua =~ s{[^/]+\z}{?.so}r) . "\n"
+    $conf .= 'LuaPackageCPath ' . DRS::Httpd::lua_home() . "/?.so\n"
         if $seen{lua};
     local $ENV{PATH} = "$dir/bin:$ENV{PATH}";
     $at->{httpd} = start_httpd(redis => $redis, base => \@debian,
@@ -164,8 +163,7 @@ my %needs = (
         : 'no htpasswd' },
     'php' => sub { defined $php ? undef : "PHP IS NOT TRIED: $no_php" },
     'a-message-for-the-next-page' => sub {
-        -e ($ENV{DRS_LUA} // "$build/lua/drsession.so")
-            ? undef : 'drsession.so is not built' },
+        defined DRS::Httpd::lua_home() ? undef : 'drsession.so is not built' },
     'one-session-with-a-python-drsession-application' => sub {
         system('/usr/bin/python3 -c "import redis" 2>/dev/null') == 0
             ? undef : 'no python3-redis' },

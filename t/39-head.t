@@ -10,9 +10,8 @@ use DRS;
 use Test::More;
 
 needs('lua');
-my $guest = $ENV{DRS_LUA} // "$FindBin::Bin/../build/lua/drsession.so";
-plan skip_all => 'drsession.so is not built' unless -e $guest;
-my ($home) = $guest =~ m{\A(.*)/};
+my $home = DRS::Httpd::lua_home()
+    // plan skip_all => 'drsession.so is not built';
 my $page = <<'LUA';
 local drsession = require "drsession"
 function handle(r)

@@ -9,9 +9,8 @@ use DRS;
 use Test::More;
 
 needs(qw(lua include));
-my $guest = $ENV{DRS_LUA} // "$FindBin::Bin/../build/lua/drsession.so";
-plan skip_all => 'drsession.so is not built' unless -e $guest;
-my ($home) = $guest =~ m{\A(.*)/};
+my $home = DRS::Httpd::lua_home()
+    // plan skip_all => 'drsession.so is not built';
 # A page that holds a handle while a part of it is included.
 my $page = <<'LUA';
 local drsession = require "drsession"

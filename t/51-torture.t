@@ -228,7 +228,7 @@ subtest 'a_few_seconds_find_nothing' => sub {
     plan skip_all => 'time is not measured under valgrind or sanitizers'
         if $ENV{DRS_VALGRIND} || $ENV{DRS_PRELOAD};
     plan skip_all => 'no lua/drsession.so'
-        unless -e ($ENV{DRS_LUA} // 'build/lua/drsession.so');
+        unless defined DRS::Httpd::lua_home();
     needs(qw(lua include proxy proxy_http));
     local $ENV{SECONDS} = 5;
     local $ENV{TORTURE} = 'mpm=event';

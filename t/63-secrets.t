@@ -13,11 +13,9 @@ use Time::HiRes qw(sleep);
 
 my @modules = qw(proxy proxy_http proxy_fcgi ext_filter);
 needs(@modules, qw(include rewrite headers setenvif alias));
-my $lua = $ENV{DRS_LUA} // "$FindBin::Bin/../build/lua/drsession.so";
-my $has_lua = -e $lua && -e DRS::Httpd::libexec() . '/mod_lua.so';
-my ($lua_home) = $lua =~ m{\A(.*)/};
-my ($tool) = grep { -x } map { "$_/drsession" } $ENV{DRS_BUILD} // (),
-    "$FindBin::Bin/../build";
+my $lua_home = DRS::Httpd::lua_home();
+my $has_lua = defined $lua_home;
+my $tool = ($ENV{DRS_BUILD} // "$FindBin::Bin/../build") . '/drsession';
 
 # Not to be taken for anything else.
 my $n = 0;
@@ -106,9 +104,10 @@ LUA
         env => "#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\n\\r\\n'\nenv\n",
         live => "#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\n\\r\\n'\n"
             . "tr '\\0' '\\n' </proc/\$PPID/cmdline; echo\n"
-            . ($tool // 'true') . " get user 2>&1\n"
-            . ($tool // 'true') . " set child - 2>&1\n"
-            . ($tool // 'true') . " incr user 2>&1\n" });
+            . "\${0%/*}/drsession get user 2>&1\n"
+            . "\${0%/*}/drsession set child - 2>&1\n"
+            . "\${0%/*}/drsession incr user 2>&1\n",
+        drsession => DRS::Httpd::slurp($tool) });
 
 my %given;
 sub start {

@@ -13,9 +13,8 @@ use Time::HiRes qw(sleep time);
 
 needs('http2');
 plan skip_all => 'no h2load' if system('command -v h2load >/dev/null') != 0;
-my $guest = $ENV{DRS_LUA} // "$FindBin::Bin/../build/lua/drsession.so";
-my ($home) = $guest =~ m{\A(.*)/};
-my $has_lua = -e $guest && -e DRS::Httpd::libexec() . '/mod_lua.so';
+my $home = DRS::Httpd::lua_home();
+my $has_lua = defined $home;
 my $times = $ENV{DRS_MANY} // 1;
 
 my $redis = start_redis(appendonly => 1);

@@ -15,9 +15,8 @@ plan skip_all => 'no valgrind' if system('command -v valgrind >/dev/null') != 0;
 plan skip_all => 'valgrind and a sanitizer exclude each other'
     if $ENV{DRS_PRELOAD};
 
-my $guest = $ENV{DRS_LUA} // "$FindBin::Bin/../build/lua/drsession.so";
-my ($home) = $guest =~ m{\A(.*)/};
-my $has_lua = -e $guest && -e DRS::Httpd::libexec() . '/mod_lua.so';
+my $home = DRS::Httpd::lua_home();
+my $has_lua = defined $home;
 my $redis = start_redis();
 my $httpd = start_httpd(redis => $redis, kind => 'tcp', mpm => 'prefork',
     start => 0, modules => $has_lua ? ['lua'] : [],

@@ -28,20 +28,22 @@ static int count(const apr_array_header_t *list)
     return list != NULL ? list->nelts : 0;
 }
 
-/* Programs get a '_' for whatever is no letter or digit of a name. */
-static int is_ours(const char *name, const drs_conf_t *conf, apr_pool_t *p)
+/* Whether a name begins with our prefix and what is '_' for a program. */
+static int has_prefix(const char *name, const char *prefix, apr_pool_t *p)
 {
-    apr_size_t len = strlen(conf->env);
+    apr_size_t len = strlen(prefix);
+
+    return strlen(name) > len && !apr_isalnum(name[len]) &&
+           drs_forward_is_same(apr_pstrmemdup(p, name, len), prefix);
+}
+
+/* Programs get a '_' for whatever is no letter or digit of a name. */
+static int is_exported(const char *name, const apr_array_header_t *names)
+{
     int i;
 
-    if (strlen(name) > len && !apr_isalnum(name[len]) &&
-        drs_forward_is_same(apr_pstrmemdup(p, name, len), conf->env)) {
-        return 1;
-    }
-    for (i = 0; i < count(conf->exports); i++) {
-        if (drs_forward_is_same(
-                name, name_of(&APR_ARRAY_IDX(conf->exports, i, drs_export_t),
-                              conf, p))) {
+    for (i = 0; i < names->nelts; i++) {
+        if (drs_forward_is_same(name, APR_ARRAY_IDX(names, i, const char *))) {
             return 1;
         }
     }
@@ -52,13 +54,21 @@ void drs_env_clear(request_rec *r, const drs_conf_t *conf)
 {
     const apr_array_header_t *vars = apr_table_elts(r->subprocess_env);
     const apr_table_entry_t *entry = (const apr_table_entry_t *)vars->elts;
+    apr_array_header_t *names = apr_array_make(r->pool, 8, sizeof(char *));
     apr_array_header_t *ours = apr_array_make(r->pool, 8, sizeof(char *));
     int i;
 
+    for (i = 0; i < count(conf->exports); i++) {
+        APR_ARRAY_PUSH(names, const char *) = name_of(
+            &APR_ARRAY_IDX(conf->exports, i, drs_export_t), conf, r->pool);
+    }
     /* Collected first: a table must not shrink while it is walked. */
     for (i = 0; i < vars->nelts; i++) {
-        if (entry[i].key != NULL && is_ours(entry[i].key, conf, r->pool)) {
-            APR_ARRAY_PUSH(ours, const char *) = entry[i].key;
+        const char *name = entry[i].key;
+
+        if (name != NULL && (has_prefix(name, conf->env, r->pool) ||
+                             is_exported(name, names))) {
+            APR_ARRAY_PUSH(ours, const char *) = name;
         }
     }
     for (i = 0; i < ours->nelts; i++) {

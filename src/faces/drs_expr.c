@@ -42,7 +42,7 @@ static const char *explain(const drs_place_t *place, apr_status_t rv,
 /* A value that cannot be compared is as bad as none: the request fails. */
 static void note_unfit(const drs_place_t *place, apr_status_t rv)
 {
-    if (rv == DRS_EVALUE) place->memory->failed = DRS_EREPLY;
+    if (rv == DRS_EVALUE) *place->failed = DRS_EREPLY;
 }
 
 static const char *eval_text(ap_expr_eval_ctx_t *ctx, const void *data,

@@ -51,7 +51,7 @@ static const found_t *look_up(const drs_place_t *place, const char *field)
     found = apr_pcalloc(place->p, sizeof(*found));
     found->rv = drs_session_get(place->session, field, &found->json,
                                 &found->len, place->p);
-    if (!is_answer(found->rv)) memory->failed = found->rv;
+    if (!is_answer(found->rv)) *place->failed = found->rv;
     apr_hash_set(memory->fields, apr_pstrdup(place->p, field),
                  APR_HASH_KEY_STRING, found);
     return found;

@@ -18,7 +18,6 @@
 typedef struct drs_lookup_memory_t {
     apr_hash_t *fields;   /* name to what came of it; NULL = none yet */
     unsigned int changes; /* of the session when they were read */
-    apr_status_t failed;  /* why a lookup had no answer; 0 = all had one */
 } drs_lookup_memory_t;
 
 /** Where a request's lookups are made. */
@@ -26,7 +25,8 @@ typedef struct drs_place_t {
     drs_session_t *session;
     const drs_conf_t *conf;      /* filled in */
     drs_lookup_memory_t *memory; /* of the same session */
-    apr_pool_t *p;               /* of the initial request; owns answers */
+    apr_status_t *failed; /* out: why one had no answer; else as it was */
+    apr_pool_t *p;        /* of the initial request; owns answers */
 } drs_place_t;
 
 /**

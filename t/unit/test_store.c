@@ -23,6 +23,13 @@ static void set_up(rig_t *rig, drs_store_t *store)
     fake_forget(rig->fake);
 }
 
+/* A store whose next command has this answer. */
+static void expect(rig_t *rig, drs_store_t *store, const char *bytes)
+{
+    set_up(rig, store);
+    PLAY(rig->fake, { .bytes = bytes });
+}
+
 static const char *heard(rig_t *rig, int i)
 {
     assert_true(i < fake_heard(rig->fake));
@@ -250,8 +257,7 @@ static void every_answer_of_an_update_has_its_meaning(void **state)
     size_t i;
 
     for (i = 0; i < COUNT(rows); i++) {
-        set_up(rig, &store);
-        PLAY(rig->fake, { .bytes = rows[i].bytes });
+        expect(rig, &store, rows[i].bytes);
         if (i + 1 == COUNT(rows)) break;
         check(rig, &store, &rows[i], set(rig, &store));
     }
@@ -287,8 +293,7 @@ static void every_answer_of_a_sum_has_its_meaning(void **state)
         apr_int64_t now = 4711;
         apr_status_t rv;
 
-        set_up(rig, &store);
-        PLAY(rig->fake, { .bytes = rows[i].bytes });
+        expect(rig, &store, rows[i].bytes);
         rv = drs_store_incr(&store, "n", -3, &now, rig->p);
         check(rig, &store, &rows[i], rv);
         if (rv != APR_SUCCESS) assert_true(now == 4711);
@@ -313,8 +318,7 @@ static void every_answer_of_an_addition_has_its_meaning(void **state)
     size_t i;
 
     for (i = 0; i < COUNT(rows); i++) {
-        set_up(rig, &store);
-        PLAY(rig->fake, { .bytes = rows[i].bytes });
+        expect(rig, &store, rows[i].bytes);
         check(rig, &store, &rows[i], drs_store_add(&store, &pair, rig->p));
     }
 }
@@ -337,8 +341,7 @@ static void every_answer_of_a_deletion_has_its_meaning(void **state)
     size_t i;
 
     for (i = 0; i < COUNT(rows); i++) {
-        set_up(rig, &store);
-        PLAY(rig->fake, { .bytes = rows[i].bytes });
+        expect(rig, &store, rows[i].bytes);
         check(rig, &store, &rows[i], drs_store_del(&store, "f", rig->p));
     }
 }
@@ -449,8 +452,7 @@ static void a_list_with_a_hole_or_half_a_pair_is_refused(void **state)
     size_t i;
 
     for (i = 0; i < COUNT(answers); i++) {
-        set_up(rig, &store);
-        PLAY(rig->fake, { .bytes = answers[i] });
+        expect(rig, &store, answers[i]);
         assert_int_equal(drs_store_all(&store, &list, rig->p), DRS_EREPLY);
         assert_null(list);
         if (i + 1 == COUNT(answers)) break;
@@ -473,8 +475,7 @@ static void no_line_about_a_failure_repeats_what_was_sent(void **state)
     size_t i;
 
     for (i = 0; i < COUNT(answers); i++) {
-        set_up(rig, &store);
-        PLAY(rig->fake, { .bytes = answers[i] });
+        expect(rig, &store, answers[i]);
         assert_int_not_equal(set(rig, &store), APR_SUCCESS);
         assert_true(store.why.text[0] != '\0');
         assert_null(strpbrk(store.why.text, "'\"`"));

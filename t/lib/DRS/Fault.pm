@@ -80,18 +80,12 @@ DRSessionLimit value=64k
 </FilesMatch>
 CONF
 
-sub lua_home {
-    my $guest = $ENV{DRS_LUA} // "$FindBin::Bin/../build/lua/drsession.so";
-    return undef unless -e $guest && -e DRS::Httpd::libexec() . '/mod_lua.so';
-    return $guest =~ s{/[^/]*\z}{}r;
-}
-
 # options: mpm, redis arguments, conf to add.
 sub new {
     my ($class, %opt) = @_;
     my $redis = start_redis(%{ $opt{redis} // {} });
     my $liar = DRS::Liar->new(port => $redis->port);
-    my $home = lua_home();
+    my $home = DRS::Httpd::lua_home();
     my $httpd = start_httpd(redis => $redis, kind => 'tcp', start => 0,
         mpm => $opt{mpm} // 'event', servers => 1, threads => 16,
         modules => [defined $home ? 'lua' : ()],

@@ -8,6 +8,7 @@ use Cwd qw(abs_path);
 use DRS::Http;
 use DRS::Proc;
 use DRS::Secrets;
+use File::Copy qw(copy);
 use File::Path qw(make_path);
 use File::Temp qw(tempdir);
 use FindBin;
@@ -51,6 +52,24 @@ sub is_compiled_in {
     my $program = program();
     $compiled_in //= qx($program -l 2>/dev/null);
     return $compiled_in =~ /\b(?:mod_)?\Q$name\E\.c\b/;
+}
+
+# The Lua module as it was built; it may not be there.
+sub lua_module {
+    return $ENV{DRS_LUA} // "$FindBin::Bin/../build/lua/drsession.so";
+}
+
+# A folder with the Lua module, or undef where that or mod_lua is missing. A
+# child of httpd loads it, as a user who need not see into the checkout: it is
+# a copy.
+my $lua_home;
+sub lua_home {
+    return $lua_home if defined $lua_home;
+    return undef unless -e lua_module() && -e libexec() . '/mod_lua.so';
+    my $home = tempdir('drs-lua-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+    copy(lua_module(), "$home/drsession.so") or die "$home: $!";
+    chmod 0755, $home;
+    return $lua_home = $home;
 }
 
 # options: mpm, redis (a DRS::Redis) with kind, or url; conf and modules to

@@ -44,10 +44,8 @@ sub new {
 
 sub make_httpd {
     my ($self) = @_;
-    my $guest = $ENV{DRS_LUA} // "$FindBin::Bin/../build/lua/drsession.so";
-    my ($home) = $guest =~ m{\A(.*)/};
-    $self->{lua} = !$self->{control} && -e $guest
-        && -e DRS::Httpd::libexec() . '/mod_lua.so';
+    my $home = DRS::Httpd::lua_home();
+    $self->{lua} = !$self->{control} && defined $home;
     my $conf = $self->{control} ? '' : <<'CONF';
 DRSession On
 DRSessionIdle 1h
