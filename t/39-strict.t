@@ -17,9 +17,15 @@ RewriteCond expr "%{DRSESSION:lang} == 'de'"
 RewriteRule ^/app$ - [E=LANG_DE:1]
 RewriteRule ^/app$ /loose [PT]
 RewriteRule ^/app2$ /loose [PT]
-<Location /loose>
+RewriteCond expr "%{DRSESSION:a} == '7'"
+RewriteRule ^/ask$ - [E=SEVEN:1]
+RewriteRule ^/ask$ /asked [PT]
+<LocationMatch "^/(?:loose|asked)">
     SetHandler drstest
     DRSessionStrict Off
+</LocationMatch>
+<Location /asked>
+    Require drsession a 1
 </Location>
 CONF
 my $id = 'f' x 32;
@@ -31,4 +37,6 @@ for my $path ('/loose', '/app2', '/app') {
     $httpd->drs({ path => $path, jar => $jar }, 'set b 1');
     is $jar->id, $id, 'and no other is made';
 }
+is $httpd->drs({ path => '/ask', jar => jar(drsession => $id) }, 'get a'),
+    'ok 1', 'what was read of no session is asked for again';
 done_testing;

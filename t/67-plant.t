@@ -14,7 +14,8 @@ my $redis = start_redis();
 my $httpd = start_httpd(redis => $redis, cgi => { env => "#!/bin/sh\n"
     . "printf 'Content-Type: text/plain\\r\\n\\r\\n'; env\n" }, conf => <<'CONF');
 DRSession On
-SetEnvIf Spoof "(.+)" DRSESSION-user=$1 DRSESSION.user=$1 SHOP-CART=$1
+SetEnvIf Spoof "(.+)" DRSESSION-user=$1 DRSESSION.user=$1 SHOP-CART=$1 \
+    DRSESSION-ghost=$1
 <Location /cgi>
     DRSessionExport user cart=SHOP_CART
 </Location>

@@ -267,8 +267,6 @@ apr_status_t drs_life_succeed(drs_session_t *session, const char **id,
     if (birth < 0) birth = apr_time_sec(apr_time_now());
     if (rv == APR_SUCCESS) rv = mint(session, birth, minted);
     if (rv != APR_SUCCESS) return rv;
-    /* One of no birth may have no expiry either; now it has both. */
-    session->store.expiry = drs_life_expiry(session, minted);
     *id = minted;
     *key = apr_pstrcat(session->pool, session->terms->prefix, minted, NULL);
     return APR_SUCCESS;
