@@ -75,7 +75,7 @@ ScriptAlias /live/ cgi/
 <Location /server-info>
     SetHandler server-info
 </Location>
-ExtFilterDefine files mode=output cmd="/bin/ls -l /proc/self/fd"
+ExtFilterDefine files mode=output cmd="%DIR%/cgi/files"
 <Location /filtered>
     SetOutputFilter files
     DRSessionExport user
@@ -101,6 +101,8 @@ end
 LUA
     cgi => { say => "#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\nDRSession: '\n"
             . "cat\nprintf '\\r\\n\\r\\nsaid'\n",
+        # It reads all first: httpd fails the filter that goes before its input.
+        files => "#!/bin/sh\ncat >/dev/null\nls -l /proc/\$\$/fd\n",
         env => "#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\n\\r\\n'\nenv\n",
         live => "#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\n\\r\\n'\n"
             . "tr '\\0' '\\n' </proc/\$PPID/cmdline; echo\n"
