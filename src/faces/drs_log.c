@@ -24,7 +24,8 @@ apr_status_t drs_log_key(apr_pool_t *process, const unsigned char **key)
         made = apr_palloc(process, APR_SIPHASH_KSIZE);
         rv = apr_generate_random_bytes(made, APR_SIPHASH_KSIZE);
         if (rv != APR_SUCCESS) return rv;
-        apr_pool_userdata_setn(made, name, NULL, process);
+        /* A copy of the name: httpd may load this module elsewhere. */
+        apr_pool_userdata_set(made, name, NULL, process);
         kept = made;
     }
     *key = kept;

@@ -223,16 +223,23 @@ END {
     $? = $status;
 }
 
+# How often it began to serve. It listens earlier than that, and drops who is
+# connected when it reads its configuration for the second time.
+sub starts {
+    my ($self) = @_;
+    return scalar(() = $self->error_log =~ /resuming normal operations/g);
+}
+
 sub start {
     my ($self) = @_;
     my $conf = $self->write_conf('httpd.conf', $self->conf_text);
+    my $seen = $self->starts;
     $self->{pid} = DRS::Proc::spawn(
         log => "$self->{dir}/httpd.out", env => $self->env,
         argv => [$self->command('-DFOREGROUND', '-f', $conf)]);
     my $up = DRS::Proc::wait_until($ENV{DRS_VALGRIND} ? 60 : 20, sub {
-        return 1 if IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-            PeerPort => $self->port, Timeout => 1);
-        die "httpd ended:\n" . $self->output . $self->error_log
+        return 1 if $self->starts > $seen;
+        die "httpd ended ($?):\n" . $self->output . $self->error_log
             unless DRS::Proc::is_alive($self->{pid});
         return 0;
     });
@@ -249,12 +256,9 @@ sub stop {
 
 sub graceful {
     my ($self) = @_;
-    my $seen = () = $self->error_log =~ /resuming normal operations/g;
+    my $seen = $self->starts;
     kill 'USR1', $self->{pid};
-    return DRS::Proc::wait_until(15, sub {
-        my $now = () = $self->error_log =~ /resuming normal operations/g;
-        $now > $seen;
-    });
+    return DRS::Proc::wait_until(15, sub { $self->starts > $seen });
 }
 
 # `httpd -t` on a configuration with the text given: exit code, output.
