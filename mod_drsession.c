@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * mod_drsession: every request has a live session, kept in Redis. This file
- * is the module's life inside httpd: its record, its hooks, how a request
- * finds its session, and the table of calls for other modules. What a
- * session is stands in src/engine, what httpd shows of it in src/faces.
- *
- *     initial request --- bindings, one a cookie and prefix
- *        |  ^   ^
- *        |  |   +-- subrequests (main)
- *        v  +------ internal redirects, error documents (prev)
+ * is the module's life inside httpd: its record, its hooks, and the table of
+ * calls for other modules. What a session is stands in src/engine, what
+ * httpd shows of it in src/faces.
  */
 #include "mod_drsession.h"
 
@@ -27,10 +22,10 @@
 #include <mod_log_config.h>
 #include <mod_rewrite.h>
 
+#include "drs_binding.h"
 #include "drs_check.h"
 #include "drs_child.h"
 #include "drs_conf.h"
-#include "drs_cookie.h"
 #include "drs_env.h"
 #include "drs_expr.h"
 #include "drs_forward.h"
@@ -46,158 +41,19 @@
 #include "drs_session.h"
 #include "drs_threads.h"
 #include "drs_turn.h"
+#include "drs_view.h"
 
 APLOG_USE_MODULE(drsession);
-
-/* A session of one initial request, and the terms of the location at hand. */
-typedef struct binding_t {
-    drs_session_t *session;
-    request_rec *r;  /* whose response it is: no subrequest */
-    drs_conf_t conf; /* filled in */
-    drs_terms_t terms;
-    drs_env_memory_t memory;
-    drs_lookup_memory_t lookups;
-    drs_guard_t guard;
-    struct binding_t *next;
-} binding_t;
-
-/* What an initial request has of us. */
-typedef struct visit_t {
-    binding_t *bindings;
-    apr_status_t failed; /* why a lookup had no answer; 0 = all had one */
-} visit_t;
-
-/* Which request a subrequest, a redirect or an error document began as. */
-static request_rec *find_initial(request_rec *r)
-{
-    while (r->main != NULL || r->prev != NULL) {
-        r = r->main != NULL ? r->main : r->prev;
-    }
-    return r;
-}
-
-/* The request whose headers the client gets. */
-static request_rec *find_outer(request_rec *r)
-{
-    while (r->main != NULL) r = r->main;
-    return r;
-}
-
-static visit_t *find_visit(request_rec *r)
-{
-    request_rec *initial = find_initial(r);
-    visit_t *visit =
-        ap_get_module_config(initial->request_config, &drsession_module);
-
-    if (visit == NULL) {
-        visit = apr_pcalloc(initial->pool, sizeof(*visit));
-        ap_set_module_config(initial->request_config, &drsession_module, visit);
-    }
-    return visit;
-}
-
-static void on_used(void *baton)
-{
-    binding_t *binding = baton;
-
-    binding->guard.used = 1;
-    drs_reply_guard(binding->r, &binding->guard);
-}
-
-static int on_can_send(void *baton)
-{
-    const binding_t *binding = baton;
-
-    return drs_reply_can_send(binding->r);
-}
-
-static void on_announce(void *baton, const char *id)
-{
-    binding_t *binding = baton;
-    request_rec *r = binding->r;
-    const drs_cookie_t *cookie = binding->conf.cookie;
-    int https = strcmp(ap_http_scheme(r), "https") == 0;
-
-    drs_reply_cookie(
-        r, cookie->name,
-        drs_cookie_write(cookie, id, https, find_initial(r)->pool));
-    binding->guard.used = 1;
-    binding->guard.announced = 1;
-    drs_reply_guard(binding->r, &binding->guard);
-}
 
 static drs_conf_server_t *server_conf(const request_rec *r)
 {
     return ap_get_module_config(r->server->module_config, &drsession_module);
 }
 
-/* Look for the cookie; what is no id of ours is no session. */
-static const char *find_id(request_rec *r, const drs_conf_t *conf)
-{
-    request_rec *initial = find_initial(r);
-    const char *id = NULL;
-
-    if (drs_cookie_find(apr_table_get(initial->headers_in, "Cookie"),
-                        conf->cookie->name, conf->strict, &id,
-                        initial->pool) == DRS_FOUND_REFUSED) {
-        ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r,
-                      "the cookie '%s' is malformed or there are two that "
-                      "differ: no session",
-                      conf->cookie->name);
-    }
-    return id;
-}
-
-static binding_t *bind_request(request_rec *r, const drs_conf_t *conf)
-{
-    request_rec *initial = find_initial(r);
-    visit_t *visit = find_visit(r);
-    const drs_conf_server_t *server = server_conf(r);
-    binding_t *binding = apr_pcalloc(initial->pool, sizeof(*binding));
-    drs_host_t host = { on_used, on_can_send, on_announce, NULL };
-
-    host.baton = binding;
-    binding->conf = *conf;
-    binding->session =
-        drs_session_create(server->route, drs_conf_budget(server), &host,
-                           find_id(r, conf), initial->pool);
-    binding->next = visit->bindings;
-    visit->bindings = binding;
-    return binding;
-}
-
-/* Find or make the session of a request, on the terms of its location. */
-static apr_status_t open_binding(request_rec *r, binding_t **out)
-{
-    binding_t *binding = find_visit(r)->bindings;
-    drs_conf_t conf;
-
-    drs_conf_fill_dir(
-        ap_get_module_config(r->per_dir_config, &drsession_module), &conf);
-    if (conf.mode == DRS_MODE_OFF) return APR_ENOTIMPL;
-
-    while (binding != NULL &&
-           (strcmp(binding->conf.cookie->name, conf.cookie->name) != 0 ||
-            strcmp(binding->conf.prefix, conf.prefix) != 0)) {
-        binding = binding->next;
-    }
-    if (binding == NULL) binding = bind_request(r, &conf);
-    /* What was no id where DRSessionStrict is On may be one here. */
-    if (binding->conf.strict && !conf.strict) {
-        drs_session_adopt(binding->session, find_id(r, &conf));
-    }
-    binding->conf = conf;
-    binding->r = find_outer(r);
-    drs_conf_terms(&binding->conf, server_conf(r), &binding->terms);
-    drs_session_agree(binding->session, &binding->terms);
-    *out = binding;
-    return APR_SUCCESS;
-}
-
 static apr_status_t open_session(request_rec *r, drs_session_t **session)
 {
-    binding_t *binding = NULL;
-    apr_status_t rv = open_binding(r, &binding);
+    drs_binding_t *binding = NULL;
+    apr_status_t rv = drs_binding_open(r, &binding);
 
     if (rv == APR_SUCCESS) *session = binding->session;
     return rv;
@@ -211,7 +67,7 @@ static const drs_api_t api = {
     drs_session_get,
     drs_session_get_string,
     drs_session_get_int,
-    drs_session_get_many,
+    drs_view_many,
     drs_session_set,
     drs_session_set_string,
     drs_session_set_int,
@@ -222,8 +78,8 @@ static const drs_api_t api = {
     drs_session_del,
     drs_session_pop,
     drs_session_count,
-    drs_session_keys,
-    drs_session_all,
+    drs_view_keys,
+    drs_view_all,
     drs_session_destroy,
     drs_session_regenerate,
     drs_session_error
@@ -233,9 +89,9 @@ static const drs_api_t api = {
 /* What the configuration looks up is looked up here. */
 static apr_status_t open_place(request_rec *r, drs_place_t *place)
 {
-    visit_t *visit = find_visit(r);
-    binding_t *binding = NULL;
-    apr_status_t rv = open_binding(r, &binding);
+    drs_visit_t *visit = drs_binding_visit(r);
+    drs_binding_t *binding = NULL;
+    apr_status_t rv = drs_binding_open(r, &binding);
 
     if (rv != APR_SUCCESS) {
         if (visit->failed == APR_SUCCESS) visit->failed = DRS_EREPLY;
@@ -243,9 +99,9 @@ static apr_status_t open_place(request_rec *r, drs_place_t *place)
     }
     place->session = binding->session;
     place->conf = &binding->conf;
-    place->memory = &binding->lookups;
+    place->memory = &binding->shared->lookups;
     place->failed = &visit->failed;
-    place->p = find_initial(r)->pool;
+    place->p = drs_binding_initial(r)->pool;
     return APR_SUCCESS;
 }
 
@@ -288,9 +144,10 @@ static int refuse(request_rec *r, apr_status_t rv)
 }
 
 /* Verify, export, hand over: what is before the handler, in one trip. */
-static apr_status_t export_session(request_rec *r, binding_t *binding)
+static apr_status_t export_session(request_rec *r, drs_binding_t *binding)
 {
     const drs_conf_t *conf = &binding->conf;
+    drs_env_memory_t *memory = &binding->shared->memory;
     const char *url = drs_conf_child_url(conf, server_conf(r));
     apr_status_t rv;
 
@@ -298,8 +155,8 @@ static apr_status_t export_session(request_rec *r, binding_t *binding)
         return APR_SUCCESS;
     }
 
-    rv = drs_env_export(r, conf, binding->session, &binding->memory,
-                        find_initial(r)->pool);
+    rv = drs_env_export(r, conf, binding->session, memory,
+                        drs_binding_initial(r)->pool);
     if (rv != APR_SUCCESS || url == NULL) return rv;
 
     rv = drs_child_export(r, conf, url, binding->session);
@@ -313,10 +170,9 @@ static apr_status_t export_session(request_rec *r, binding_t *binding)
 
 static int fix_up(request_rec *r)
 {
-    binding_t *binding = NULL;
-    binding_t *page = NULL;
+    drs_binding_t *binding = NULL;
     drs_conf_t conf;
-    apr_status_t rv = find_visit(r)->failed;
+    apr_status_t rv = drs_binding_visit(r)->failed;
 
     drs_index_note(r);
     drs_child_clear(r);
@@ -332,11 +188,9 @@ static int fix_up(request_rec *r)
         (r->prev == NULL || !ap_is_HTTP_ERROR(r->prev->status))) {
         return refuse(r, rv);
     }
-    if (open_binding(r, &binding) != APR_SUCCESS) return DECLINED;
+    if (drs_binding_open(r, &binding) != APR_SUCCESS) return DECLINED;
 
     rv = export_session(r, binding);
-    /* The page around a part goes on, on its own terms. */
-    if (r->main != NULL) open_binding(r->main, &page);
     if (rv == APR_SUCCESS) return DECLINED;
 
     drs_outage_complain(r, rv, "%s: %s has no answer: %s", r->uri,
@@ -354,11 +208,11 @@ static int fix_up_index(request_rec *r)
 /* From here on a child may run: what was read before it is old. */
 static void expect_child(request_rec *r)
 {
-    binding_t *binding = find_visit(r)->bindings;
+    const drs_shared_t *shared = drs_binding_visit(r)->sessions;
 
-    for (; binding != NULL; binding = binding->next) {
-        if (drs_handoff_is_given(binding->session)) {
-            drs_handoff_expect_changes(binding->session);
+    for (; shared != NULL; shared = shared->next) {
+        if (drs_handoff_is_given(shared->bindings->session)) {
+            drs_handoff_expect_changes(shared->bindings->session);
         }
     }
 }
@@ -366,16 +220,18 @@ static void expect_child(request_rec *r)
 /* The response is out and its children are done. */
 static int settle(request_rec *r)
 {
-    binding_t *binding = find_visit(r)->bindings;
+    const drs_shared_t *shared = drs_binding_visit(r)->sessions;
+    drs_session_t *session;
     apr_status_t rv;
 
-    for (; binding != NULL; binding = binding->next) {
-        if (!drs_handoff_is_given(binding->session)) continue;
-        rv = drs_handoff_settle(binding->session);
+    for (; shared != NULL; shared = shared->next) {
+        session = shared->bindings->session;
+        if (!drs_handoff_is_given(session)) continue;
+        rv = drs_handoff_settle(session);
         if (rv == APR_SUCCESS) continue;
         drs_outage_complain(
             r, rv, "%s: DRSessionChildAccess cannot set the expiry: %s", r->uri,
-            drs_session_error(binding->session));
+            drs_session_error(session));
     }
     return DECLINED;
 }
@@ -383,11 +239,11 @@ static int settle(request_rec *r)
 /* A redirect, an error document or a part of a page has its own filters. */
 static void guard_all(request_rec *r)
 {
-    binding_t *binding = find_visit(r)->bindings;
+    drs_shared_t *shared = drs_binding_visit(r)->sessions;
 
-    for (; binding != NULL; binding = binding->next) {
-        if (r->main == NULL) binding->r = r;
-        drs_reply_guard(r, &binding->guard);
+    for (; shared != NULL; shared = shared->next) {
+        if (r->main == NULL) shared->r = r;
+        drs_reply_guard(r, &shared->guard);
     }
 }
 
@@ -406,7 +262,7 @@ static void insert_error_guard(request_rec *r)
 
 static int handle(request_rec *r)
 {
-    binding_t *binding = NULL;
+    drs_binding_t *binding = NULL;
     drs_conf_t conf;
 
     if (r->handler == NULL || strcmp(r->handler, DRS_REST_HANDLER) != 0) {
@@ -414,7 +270,7 @@ static int handle(request_rec *r)
     }
     drs_conf_fill_dir(
         ap_get_module_config(r->per_dir_config, &drsession_module), &conf);
-    if (open_binding(r, &binding) != APR_SUCCESS) {
+    if (drs_binding_open(r, &binding) != APR_SUCCESS) {
         return drs_rest_handle(r, &conf, NULL);
     }
     return drs_rest_handle(r, &binding->conf, binding->session);
@@ -423,7 +279,7 @@ static int handle(request_rec *r)
 /* `%^DS`, `%{field}^DS`: what is known by now; logging asks nobody. */
 static const char *write_log_item(request_rec *r, char *field)
 {
-    binding_t *binding = NULL;
+    const drs_shared_t *shared;
     const unsigned char *key = server_conf(r)->log_key;
     const char *text;
     char *name;
@@ -437,9 +293,9 @@ static const char *write_log_item(request_rec *r, char *field)
         return name;
     }
     text = drs_lookup_known(&place, field);
-    binding = find_visit(r)->bindings;
-    if (text == NULL && binding->session == place.session) {
-        text = drs_env_known(&binding->memory, field);
+    shared = drs_binding_visit(r)->sessions;
+    if (text == NULL && &shared->lookups == place.memory) {
+        text = drs_env_known(&shared->memory, field);
     }
     return text != NULL ? ap_escape_logitem(r->pool, text) : "-";
 }
@@ -449,22 +305,24 @@ static int write_error_log_item(const ap_errorlog_info *info, const char *arg,
                                 char *to, int room)
 {
     const drs_conf_server_t *conf;
-    const binding_t *binding;
+    const drs_shared_t *shared;
+    drs_session_t *session;
     request_rec *initial;
 
     (void)arg;
     if (info->rmain == NULL || room <= DRS_LOG_NAME_LEN) return 0;
     memcpy(&initial, &info->rmain, sizeof(initial));
-    initial = find_initial(initial);
+    initial = drs_binding_initial(initial);
     if (initial->request_config == NULL) return 0;
 
-    binding = find_visit(initial)->bindings;
+    shared = drs_binding_visit(initial)->sessions;
     conf = server_conf(initial);
-    if (binding == NULL || conf->log_key == NULL ||
-        drs_session_id(binding->session) == NULL) {
+    if (shared == NULL || shared->bindings == NULL || conf->log_key == NULL) {
         return 0;
     }
-    drs_log_name(drs_session_id(binding->session), conf->log_key, to);
+    session = shared->bindings->session;
+    if (drs_session_id(session) == NULL) return 0;
+    drs_log_name(drs_session_id(session), conf->log_key, to);
     return DRS_LOG_NAME_LEN;
 }
 

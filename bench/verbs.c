@@ -16,6 +16,7 @@
 #include "drs_codec.h"
 #include "drs_route.h"
 #include "drs_session.h"
+#include "drs_view.h"
 
 enum { ROUNDS_MAX = 99 };
 
@@ -69,7 +70,7 @@ static apr_status_t verb_get_many(bench_t *bench)
     static const char *const fields[] = { "n", "a", "b", "c" };
     const char *json[4];
 
-    return drs_session_get_many(bench->session, fields, 4, json, bench->p);
+    return drs_view_many(bench->session, fields, 4, json, bench->p);
 }
 
 static apr_status_t verb_has(bench_t *bench)
@@ -88,7 +89,7 @@ static apr_status_t verb_all(bench_t *bench)
 {
     const char *json;
 
-    return drs_session_all(bench->session, &json, NULL, bench->p);
+    return drs_view_all(bench->session, &json, NULL, bench->p);
 }
 
 static apr_status_t verb_set(bench_t *bench)

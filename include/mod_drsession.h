@@ -61,7 +61,7 @@ struct request_rec;
 /** `DRSession ReadOnly` holds here. */
 #define DRS_EREADONLY (DRS_START_ERROR + 7)
 
-/** The live session of a request. One thread at a time may use it. */
+/** A handle of the live session of a request; one thread at a time. */
 typedef struct drs_session_t drs_session_t;
 
 /**
@@ -82,9 +82,9 @@ typedef struct drs_session_t drs_session_t;
 typedef struct drs_api_t {
     /**
      * Find the session of a request; subrequests, internal redirects and
-     * error documents get the same one. What may be done with it, and how
-     * long it lives, is for the section of the request that opened it last:
-     * a page opens it again after a part whose handler did. No traffic.
+     * error documents get the same one, each by a handle of its own: what
+     * may be done by it, and how long the session lives when it is used, is
+     * for the section of that request. No traffic.
      *
      * @param r       the request at hand
      * @param session out: the handle, alive as long as the initial request
@@ -361,7 +361,7 @@ typedef struct drs_api_t {
      *
      * @param session from open()
      * @return one line, never with an id, a value or a password; empty if
-     *         nothing failed; alive until the next call on the handle
+     *         nothing failed; alive until the next call on the session
      */
     const char *(*error)(drs_session_t *session);
 } drs_api_t;

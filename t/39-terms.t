@@ -25,10 +25,21 @@ function handle(r)
     return apache2.OK
 end
 LUA
+# A part that opens the session itself.
+my $part = <<'LUA';
+local drsession = require "drsession"
+function handle(r)
+    r.content_type = "text/plain"
+    local s = drsession.open(r)
+    r:puts(s.a and "part " or "nothing ")
+    return apache2.OK
+end
+LUA
 my $redis = start_redis();
 my $httpd = start_httpd(redis => $redis, modules => ['lua'], docs => {
     'ro/page.lua' => $page, 'rw/page.lua' => $page, 'rw/part.txt' => 'part ',
-    'ro/part.txt' => 'part ', 'ever/part.txt' => 'part ' }, conf => <<"CONF");
+    'ro/part.txt' => 'part ', 'ever/part.txt' => 'part ',
+    map { ("$_/part.lua" => $part) } qw(ro rw ever) }, conf => <<"CONF");
 DRSession On
 DRSessionIdle 1h
 LuaPackageCPath $home/?.so
@@ -47,15 +58,19 @@ my $jar = jar();
 $httpd->drs({ jar => $jar }, 'set a 1');
 # The blanks make mod_include run the part before the page goes on.
 my $get = sub { $httpd->get($_[0], jar => $jar)->{body} =~ s/ {2,}/ /r };
-like $get->('/ro/page.lua?/ro/part.txt'), qr/\Apart .*readonly/, 'ReadOnly: no write';
-like $get->('/ro/page.lua?/rw/part.txt'), qr/\Apart .*readonly/,
-    'nor with a part that may write';
-is $httpd->drs({ jar => $jar }, 'get a'), 'ok 1', 'nothing was written';
-is $get->('/rw/page.lua?/ro/part.txt'), 'part written',
-    'a page may write, whatever a part may';
-my $key = 'drsession:' . $jar->id;
-$redis->cmd('PEXPIRE', $key, 1000);
-$get->('/rw/page.lua?/ever/part.txt');
-cmp_ok $redis->cmd('PTTL', $key), '>', 1000, 'the expiry is that of the page';
+for my $kind (qw(txt lua)) {
+    like $get->("/ro/page.lua?/ro/part.$kind"), qr/\Apart .*readonly/,
+        "ReadOnly: no write (a part.$kind)";
+    like $get->("/ro/page.lua?/rw/part.$kind"), qr/\Apart .*readonly/,
+        'nor with a part that may write';
+    is $httpd->drs({ jar => $jar }, 'get a'), 'ok 1', 'nothing was written';
+    is $get->("/rw/page.lua?/ro/part.$kind"), 'part written',
+        'a page may write, whatever a part may';
+    my $key = 'drsession:' . $jar->id;
+    $redis->cmd('PEXPIRE', $key, 1000);
+    $get->("/rw/page.lua?/ever/part.$kind");
+    cmp_ok $redis->cmd('PTTL', $key), '>', 1000, 'the expiry is that of the page';
+    $httpd->drs({ jar => $jar }, 'set a 1');
+}
 error_log_is_clean($httpd);
 done_testing;

@@ -18,6 +18,7 @@
 #include "drs_codec.h"
 #include "drs_place.h"
 #include "drs_session.h"
+#include "drs_view.h"
 
 /* Most bytes of standard input: a thousand fields fit, an accident does not. */
 enum { INPUT_MAX = 64 * 1024 * 1024 };
@@ -250,7 +251,7 @@ static apr_status_t run_keys(job_t *job)
     apr_array_header_t *fields = NULL;
     const char *out;
     const char *name;
-    apr_status_t rv = drs_session_keys(job->session, &fields, job->p);
+    apr_status_t rv = drs_view_keys(job->session, &fields, job->p);
     int i;
 
     for (i = 0; rv == APR_SUCCESS && !job->raw && i < fields->nelts; i++) {
@@ -272,7 +273,7 @@ static apr_status_t run_all(job_t *job)
 {
     const char *json = NULL;
     apr_size_t len = 0;
-    apr_status_t rv = drs_session_all(job->session, &json, &len, job->p);
+    apr_status_t rv = drs_view_all(job->session, &json, &len, job->p);
 
     return rv == APR_SUCCESS ? print(job, json, len) : rv;
 }

@@ -97,14 +97,14 @@ static apr_status_t run_fresh(drs_session_t *session, plan_t *plan,
     apr_status_t rv;
 
     plan->turn = DRS_THEN_FRESH;
-    plan->other = session->store.key;
+    plan->other = session->life->store.key;
     rv = drs_life_bear(session, act, plan, p);
     if (rv == APR_EMISMATCH) {
         rv = drs_life_end(session);
         return rv == APR_SUCCESS ? run_unborn(session, plan, p) : rv;
     }
     /* What was made and deleted again is no session: the cookie goes. */
-    if (rv == APR_SUCCESS && session->id == NULL) {
+    if (rv == APR_SUCCESS && session->life->id == NULL) {
         session->host.announce(session->host.baton, NULL);
     }
     return rv;
@@ -117,21 +117,21 @@ static apr_status_t run_bound(drs_session_t *session, plan_t *plan,
 static apr_status_t run_apart(drs_session_t *session, plan_t *plan,
                               apr_pool_t *p)
 {
-    const char *id = session->id;
+    const char *id = session->life->id;
     apr_status_t rv;
 
     plan->moves = 0;
     plan->turn = DRS_THEN_STAY;
     plan->other = NULL;
     rv = run_bound(session, plan, p);
-    if (rv != APR_SUCCESS || session->id != id) return rv;
+    if (rv != APR_SUCCESS || session->life->id != id) return rv;
     return drs_life_renew(session);
 }
 
 static apr_status_t run_bound(drs_session_t *session, plan_t *plan,
                               apr_pool_t *p)
 {
-    drs_store_t *store = &session->store;
+    drs_store_t *store = &session->life->store;
     const char *id = NULL;
     apr_status_t rv = APR_SUCCESS;
 
@@ -148,7 +148,7 @@ static apr_status_t run_bound(drs_session_t *session, plan_t *plan,
         rv = APR_SUCCESS;
     }
     drs_life_learn(session, rv);
-    if (rv == DRS_EGONE && session->id == NULL) {
+    if (rv == DRS_EGONE && session->life->id == NULL) {
         store->why.text[0] = '\0';
         return run_unborn(session, plan, p);
     }
@@ -164,7 +164,7 @@ static apr_status_t run_bound(drs_session_t *session, plan_t *plan,
 static apr_status_t run(drs_session_t *session, plan_t *plan, apr_pool_t *p)
 {
     if (plan->ends && !plan->makes) return drs_life_end(session);
-    if (session->id == NULL) return run_unborn(session, plan, p);
+    if (session->life->id == NULL) return run_unborn(session, plan, p);
     if (plan->ends) return run_fresh(session, plan, p);
     return run_bound(session, plan, p);
 }
@@ -177,7 +177,7 @@ apr_status_t drs_batch_run(drs_session_t *session, const drs_op_t *ops, int n)
 
     if (rv != APR_SUCCESS || n <= 0) return rv;
 
-    apr_pool_create(&scratch, session->pool);
+    apr_pool_create(&scratch, session->life->pool);
     rv = make_plan(session, ops, n, &plan, scratch);
     if (rv == APR_SUCCESS) rv = run(session, &plan, scratch);
     apr_pool_destroy(scratch);

@@ -23,7 +23,7 @@
 /* Nothing is in Redis for the new id; the cookie goes out all the same. */
 static apr_status_t give_new(drs_session_t *session)
 {
-    char *id = apr_palloc(session->pool, DRS_ID_LEN + 1);
+    char *id = apr_palloc(session->life->pool, DRS_ID_LEN + 1);
     apr_status_t rv;
 
     if (session->terms->readonly) {
@@ -41,44 +41,47 @@ static apr_status_t give_new(drs_session_t *session)
 
 apr_status_t drs_handoff_give(drs_session_t *session)
 {
+    drs_life_t *life = session->life;
     apr_status_t rv = drs_life_begin(session);
 
-    if (rv == APR_SUCCESS && session->id == NULL) rv = give_new(session);
+    if (rv == APR_SUCCESS && life->id == NULL) rv = give_new(session);
     if (rv != APR_SUCCESS) return rv;
 
-    session->given = 1;
-    session->owed = *session->terms;
-    session->fresh = !session->seen;
+    life->given = 1;
+    life->owed = *session->terms;
+    life->fresh = !life->seen;
     return APR_SUCCESS;
 }
 
 int drs_handoff_is_given(const drs_session_t *session)
 {
-    return session->given;
+    return session->life->given;
 }
 
 apr_int64_t drs_handoff_expiry(const drs_session_t *session)
 {
-    apr_int64_t expiry = drs_life_expiry(session, session->id);
+    apr_int64_t expiry = drs_life_expiry(session, session->life->id);
 
     return expiry > 0 ? expiry : 0;
 }
 
 void drs_handoff_expect_changes(drs_session_t *session)
 {
-    session->changes++;
+    session->life->changes++;
 }
 
 /* A script that writes no field still applies the expiry, in one step. */
 apr_status_t drs_handoff_settle(drs_session_t *session)
 {
-    drs_store_t *store = &session->store;
+    drs_life_t *life = session->life;
+    drs_store_t *store = &life->store;
     apr_pool_t *scratch;
     apr_status_t rv;
 
-    if (session->id == NULL) return APR_SUCCESS;
-    if (session->given) session->terms = &session->owed;
-    store->expiry = drs_life_expiry(session, session->id);
+    if (life->id == NULL) return APR_SUCCESS;
+    if (life->given) session->terms = &life->owed;
+    drs_life_agree(session);
+    store->expiry = drs_life_expiry(session, life->id);
     if (store->expiry == 0) return APR_SUCCESS;
 
     if (store->expiry > 0 && !session->terms->touch) {
@@ -86,7 +89,7 @@ apr_status_t drs_handoff_settle(drs_session_t *session)
     }
     store->may_create = 0;
     if (store->budget < store->command) store->budget = store->command;
-    apr_pool_create(&scratch, session->pool);
+    apr_pool_create(&scratch, life->pool);
     rv = drs_store_update(store, NULL, 0, NULL, scratch);
     apr_pool_destroy(scratch);
     return rv == DRS_EGONE ? APR_SUCCESS : rv;
@@ -106,6 +109,7 @@ static int is_old(const char *key)
 
 void drs_handoff_take(drs_session_t *session, int fresh)
 {
-    session->fresh = fresh && session->id != NULL && !is_old(session->id);
-    session->seen = session->id != NULL && !session->fresh;
+    drs_life_t *life = session->life;
+    life->fresh = fresh && life->id != NULL && !is_old(life->id);
+    life->seen = life->id != NULL && !life->fresh;
 }

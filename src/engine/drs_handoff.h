@@ -18,7 +18,7 @@ enum { DRS_HANDOFF_BIRTH = 3600 };
  * Have an id that can be given away. A session that lives stays as it is;
  * where there is none an id is minted and its cookie sent, and Redis holds
  * nothing before the first write, the child's or ours. To be called after
- * drs_session_view(), which verifies the id; no traffic.
+ * drs_view_fields(), which verifies the id; no traffic.
  *
  * @param session from drs_session_create()
  * @return APR_SUCCESS; DRS_ESENT a cookie is needed and the headers are out;

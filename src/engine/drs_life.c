@@ -24,26 +24,37 @@
 
 void drs_life_set_id(drs_session_t *session, const char *id)
 {
-    session->id = id;
-    session->store.key =
-        id == NULL
-            ? NULL
-            : apr_pstrcat(session->pool, session->terms->prefix, id, NULL);
+    drs_life_t *life = session->life;
+    life->id = id;
+    life->store.key =
+        id == NULL ? NULL
+                   : apr_pstrcat(life->pool, session->terms->prefix, id, NULL);
+}
+
+void drs_life_agree(drs_session_t *session)
+{
+    const drs_terms_t *terms = session->terms;
+    drs_store_t *store = &session->life->store;
+
+    store->command = terms->command;
+    store->fields_max = terms->fields_max;
+    store->reply_max = terms->value_max * 4 + DRS_LIFE_FRAMES;
 }
 
 apr_status_t drs_life_fail(drs_session_t *session, apr_status_t rv,
                            const char *why)
 {
-    drs_redis_explain(&session->store.why, "%s", why);
+    drs_redis_explain(&session->life->store.why, "%s", why);
     return rv;
 }
 
 void drs_life_forget(drs_session_t *session)
 {
+    drs_life_t *life = session->life;
     drs_life_set_id(session, NULL);
-    session->seen = 0;
-    session->given = 0;
-    session->fresh = 0;
+    life->seen = 0;
+    life->given = 0;
+    life->fresh = 0;
 }
 
 /* Milliseconds that the session has to live by its birth; -1 = no limit. */
@@ -72,28 +83,30 @@ apr_int64_t drs_life_expiry(const drs_session_t *session, const char *id)
 static void note_touch(drs_session_t *session)
 {
     if (session->terms->idle > 0 && session->terms->touch) {
-        session->touched = 1;
+        session->life->touched = 1;
     }
 }
 
 void drs_life_learn(drs_session_t *session, apr_status_t rv)
 {
+    drs_life_t *life = session->life;
     if (rv == APR_SUCCESS || rv == APR_NOTFOUND || rv == APR_EEXIST) {
         note_touch(session);
     }
-    if (session->store.alive == DRS_ALIVE_YES) {
-        session->seen = 1;
+    if (life->store.alive == DRS_ALIVE_YES) {
+        life->seen = 1;
     }
-    else if (session->store.alive == DRS_ALIVE_NO && !session->seen &&
-             !session->fresh && session->terms->strict) {
+    else if (life->store.alive == DRS_ALIVE_NO && !life->seen && !life->fresh &&
+             session->terms->strict) {
         drs_life_forget(session);
     }
 }
 
 void drs_life_empty(drs_session_t *session)
 {
-    if (session->fresh || !session->terms->strict) {
-        session->seen = 0;
+    drs_life_t *life = session->life;
+    if (life->fresh || !session->terms->strict) {
+        life->seen = 0;
     }
     else {
         drs_life_forget(session);
@@ -103,10 +116,11 @@ void drs_life_empty(drs_session_t *session)
 /* Past its lifetime a session ends, whoever asks. */
 static apr_status_t retire(drs_session_t *session)
 {
+    drs_life_t *life = session->life;
     apr_status_t rv = APR_SUCCESS;
 
-    if (life_left(session, session->id) != 0) return APR_SUCCESS;
-    if (!session->terms->readonly) rv = drs_store_unlink(&session->store);
+    if (life_left(session, life->id) != 0) return APR_SUCCESS;
+    if (!session->terms->readonly) rv = drs_store_unlink(&life->store);
     /* It is no session any more, and what was asked for was not sent. */
     if (rv == DRS_EUNSURE) rv = APR_SUCCESS;
     if (rv == APR_SUCCESS) drs_life_forget(session);
@@ -115,25 +129,25 @@ static apr_status_t retire(drs_session_t *session)
 
 apr_status_t drs_life_begin(drs_session_t *session)
 {
-    drs_store_t *store = &session->store;
+    drs_life_t *life = session->life;
+    drs_store_t *store = &life->store;
     apr_status_t rv;
 
     session->host.used(session->host.baton);
+    drs_life_agree(session);
     store->why.text[0] = '\0';
     store->over = 0;
-    if (session->id == NULL) return APR_SUCCESS;
+    if (life->id == NULL) return APR_SUCCESS;
 
     rv = retire(session);
-    if (rv != APR_SUCCESS || session->id == NULL) return rv;
+    if (rv != APR_SUCCESS || life->id == NULL) return rv;
 
-    store->expiry = drs_life_expiry(session, session->id);
+    store->expiry = drs_life_expiry(session, life->id);
     store->touch = 0;
-    if (session->terms->idle > 0 && session->terms->touch &&
-        !session->touched) {
+    if (session->terms->idle > 0 && session->terms->touch && !life->touched) {
         store->touch = store->expiry;
     }
-    store->may_create =
-        !session->terms->strict || (session->fresh && !session->seen);
+    store->may_create = !session->terms->strict || (life->fresh && !life->seen);
     return APR_SUCCESS;
 }
 
@@ -143,7 +157,7 @@ apr_status_t drs_life_begin_field(drs_session_t *session, const char *field)
 
     session->host.used(session->host.baton);
     if (len > DRS_FIELD_MAX) {
-        session->store.over = 1;
+        session->life->store.over = 1;
         return drs_life_fail(session, DRS_EVALUE,
                              "the field name is over the limit of 255 bytes");
     }
@@ -161,7 +175,7 @@ apr_status_t drs_life_begin_write(drs_session_t *session)
         return drs_life_fail(session, DRS_EREADONLY,
                              "DRSession is ReadOnly here");
     }
-    session->changes++;
+    session->life->changes++;
     return drs_life_begin(session);
 }
 
@@ -179,20 +193,31 @@ apr_status_t drs_life_dump(drs_session_t *session, const char *json,
                         &stored->len, &why, p);
     if (rv != APR_SUCCESS) return drs_life_fail(session, rv, why);
     if (stored->len > session->terms->value_max) {
-        session->store.over = 1;
+        session->life->store.over = 1;
         return drs_life_fail(session, DRS_EVALUE,
                              "the value is over the limit (DRSessionLimit)");
     }
     return APR_SUCCESS;
 }
 
+apr_status_t drs_life_load(drs_session_t *session, const drs_bytes_t *stored,
+                           const char **json, apr_size_t *len, apr_pool_t *p)
+{
+    const char *why = "the codec cannot load the value";
+    apr_status_t rv = drs_codec_load(session->terms->codec, stored->data,
+                                     stored->len, json, len, &why, p);
+
+    return rv == APR_SUCCESS ? rv : drs_life_fail(session, rv, why);
+}
+
 apr_status_t drs_life_end(drs_session_t *session)
 {
-    int had_cookie = session->id != NULL;
+    drs_life_t *life = session->life;
+    int had_cookie = life->id != NULL;
     apr_status_t rv = drs_life_begin_write(session);
 
     if (rv != APR_SUCCESS || !had_cookie) return rv;
-    if (session->id != NULL) rv = drs_store_unlink(&session->store);
+    if (life->id != NULL) rv = drs_store_unlink(&life->store);
     if (rv != APR_SUCCESS) return rv;
 
     drs_life_forget(session);
@@ -227,7 +252,7 @@ apr_status_t drs_life_mint(drs_session_t *session, char *id)
 void drs_life_move_in(drs_session_t *session, const char *id)
 {
     drs_life_set_id(session, id);
-    session->seen = 1;
+    session->life->seen = 1;
     note_touch(session);
     session->host.announce(session->host.baton, id);
 }
@@ -235,18 +260,19 @@ void drs_life_move_in(drs_session_t *session, const char *id)
 apr_status_t drs_life_bear(drs_session_t *session, drs_life_act_t *act,
                            void *baton, apr_pool_t *p)
 {
-    drs_store_t *store = &session->store;
-    char *id = apr_palloc(session->pool, DRS_ID_LEN + 1);
+    drs_life_t *life = session->life;
+    drs_store_t *store = &life->store;
+    char *id = apr_palloc(life->pool, DRS_ID_LEN + 1);
     apr_status_t rv = drs_life_mint(session, id);
 
     if (rv != APR_SUCCESS) return rv;
 
-    store->key = apr_pstrcat(session->pool, session->terms->prefix, id, NULL);
+    store->key = apr_pstrcat(life->pool, session->terms->prefix, id, NULL);
     store->expiry = drs_life_expiry(session, id);
     store->may_create = 1;
     rv = act(store, baton, p);
     if (rv != APR_SUCCESS) {
-        drs_life_set_id(session, session->id);
+        drs_life_set_id(session, life->id);
     }
     else if (store->alive == DRS_ALIVE_NO) {
         drs_life_forget(session);
@@ -260,21 +286,22 @@ apr_status_t drs_life_bear(drs_session_t *session, drs_life_act_t *act,
 apr_status_t drs_life_succeed(drs_session_t *session, const char **id,
                               const char **key)
 {
-    char *minted = apr_palloc(session->pool, DRS_ID_LEN + 1);
-    apr_int64_t birth = drs_id_birth(session->id);
+    drs_life_t *life = session->life;
+    char *minted = apr_palloc(life->pool, DRS_ID_LEN + 1);
+    apr_int64_t birth = drs_id_birth(life->id);
     apr_status_t rv = drs_life_may_send(session);
 
     if (birth < 0) birth = apr_time_sec(apr_time_now());
     if (rv == APR_SUCCESS) rv = mint(session, birth, minted);
     if (rv != APR_SUCCESS) return rv;
     *id = minted;
-    *key = apr_pstrcat(session->pool, session->terms->prefix, minted, NULL);
+    *key = apr_pstrcat(life->pool, session->terms->prefix, minted, NULL);
     return APR_SUCCESS;
 }
 
 int drs_life_has_moved(drs_session_t *session, const char *key)
 {
-    drs_store_t *store = &session->store;
+    drs_store_t *store = &session->life->store;
     drs_store_t moved = *store;
     int there;
 
@@ -291,20 +318,21 @@ int drs_life_has_moved(drs_session_t *session, const char *key)
 
 apr_status_t drs_life_renew(drs_session_t *session)
 {
+    drs_life_t *life = session->life;
     const char *id = NULL;
     const char *key = NULL;
     apr_status_t rv = drs_life_begin_write(session);
 
     if (rv != APR_SUCCESS) return rv;
-    if (session->id == NULL) return APR_NOTFOUND;
+    if (life->id == NULL) return APR_NOTFOUND;
     rv = drs_life_succeed(session, &id, &key);
     if (rv != APR_SUCCESS) return rv;
 
-    rv = drs_store_rename(&session->store, key);
+    rv = drs_store_rename(&life->store, key);
     if (rv == DRS_EUNSURE && drs_life_has_moved(session, key)) {
         rv = APR_SUCCESS;
     }
-    if (rv == DRS_EGONE && session->fresh && !session->seen) {
+    if (rv == DRS_EGONE && life->fresh && !life->seen) {
         return APR_NOTFOUND;
     }
     if (rv == APR_SUCCESS) drs_life_move_in(session, id);

@@ -14,21 +14,33 @@
 /** What stands around the values of the largest reply, in bytes. */
 enum { DRS_LIFE_FRAMES = 64 * 1024 };
 
-/** The handle. */
-struct drs_session_t {
-    const drs_terms_t *terms;
-    drs_host_t host;
+/** What all handles of one session in one request share. */
+typedef struct drs_life_t {
     drs_store_t store; /* its key is NULL while unborn */
     const char *id;    /* NULL = unborn */
     int seen;          /* this request knows that the key was there */
     int touched;       /* the expiry was refreshed in this request */
     int given;         /* a child has the key */
     int fresh;         /* its cookie is out, its key was never made: the
-                             first write may make it */
+                          first write may make it */
     drs_terms_t owed;  /* of the place that gave it: for its expiry */
     unsigned int changes;
     apr_pool_t *pool;
+} drs_life_t;
+
+/** The handle: a session and the terms on which one opener uses it. */
+struct drs_session_t {
+    const drs_terms_t *terms;
+    drs_host_t host;
+    drs_life_t *life;
 };
+
+/**
+ * Bind the store to the terms of a handle: how long, how much.
+ *
+ * @param session the handle whose call follows
+ */
+void drs_life_agree(drs_session_t *session);
 
 /**
  * Remember why a call failed.
@@ -134,6 +146,20 @@ void drs_life_empty(drs_session_t *session);
  */
 apr_status_t drs_life_dump(drs_session_t *session, const char *json,
                            apr_size_t len, drs_bytes_t *stored,
+                           apr_pool_t *p) DRS_MUST_CHECK;
+
+/**
+ * Turn what Redis holds into what the caller is promised.
+ *
+ * @param session the handle
+ * @param stored  of Redis
+ * @param json    out
+ * @param len     out, may be NULL: bytes of it
+ * @param p       owns the text
+ * @return APR_SUCCESS; DRS_EREPLY the codec cannot load it
+ */
+apr_status_t drs_life_load(drs_session_t *session, const drs_bytes_t *stored,
+                           const char **json, apr_size_t *len,
                            apr_pool_t *p) DRS_MUST_CHECK;
 
 /**

@@ -11,7 +11,6 @@
 
 #include "drs_codec.h"
 #include "drs_life.h"
-#include "drs_object.h"
 #include "drs_store.h"
 
 drs_session_t *drs_session_create(drs_route_t *route,
@@ -20,66 +19,68 @@ drs_session_t *drs_session_create(drs_route_t *route,
                                   apr_pool_t *p)
 {
     drs_session_t *session = apr_pcalloc(p, sizeof(*session));
+    drs_life_t *life = apr_pcalloc(p, sizeof(*life));
 
+    life->store.route = route;
+    life->store.budget = budget;
+    life->id = id;
+    life->pool = p;
     session->host = *host;
-    session->store.route = route;
-    session->store.budget = budget;
-    session->id = id;
-    session->pool = p;
+    session->life = life;
     return session;
+}
+
+drs_session_t *drs_session_share(const drs_session_t *session,
+                                 const drs_host_t *host)
+{
+    drs_session_t *other = apr_pcalloc(session->life->pool, sizeof(*other));
+
+    other->host = *host;
+    other->life = session->life;
+    return other;
 }
 
 void drs_session_agree(drs_session_t *session, const drs_terms_t *terms)
 {
+    drs_life_t *life = session->life;
+
     session->terms = terms;
-    session->store.command = terms->command;
-    session->store.fields_max = terms->fields_max;
-    session->store.reply_max = terms->value_max * 4 + DRS_LIFE_FRAMES;
-    if (session->store.key == NULL) drs_life_set_id(session, session->id);
+    if (life->store.key == NULL) drs_life_set_id(session, life->id);
 }
 
 unsigned int drs_session_changes(const drs_session_t *session)
 {
-    return session->changes;
+    return session->life->changes;
 }
 
 void drs_session_adopt(drs_session_t *session, const char *id)
 {
-    if (session->id != NULL || session->changes > 0 || id == NULL) return;
-    session->id = id;
+    drs_life_t *life = session->life;
+
+    if (life->id != NULL || life->changes > 0 || id == NULL) return;
+    drs_life_set_id(session, id);
     /* What was read of nothing is not to be remembered. */
-    session->changes++;
+    life->changes++;
 }
 
 const char *drs_session_id(drs_session_t *session)
 {
-    return session->id;
+    return session->life->id;
 }
 
 const char *drs_session_key(drs_session_t *session)
 {
-    return session->store.key;
+    return session->life->store.key;
 }
 
 const char *drs_session_error(drs_session_t *session)
 {
-    return session->store.why.text;
+    return session->life->store.why.text;
 }
 
 int drs_session_is_over(const drs_session_t *session)
 {
-    return session->store.over;
-}
-
-/* Turn bytes of Redis into what the caller is promised. */
-static apr_status_t load(drs_session_t *session, const drs_bytes_t *stored,
-                         const char **json, apr_size_t *len, apr_pool_t *p)
-{
-    const char *why = "the codec cannot load the value";
-    apr_status_t rv = drs_codec_load(session->terms->codec, stored->data,
-                                     stored->len, json, len, &why, p);
-
-    return rv == APR_SUCCESS ? rv : drs_life_fail(session, rv, why);
+    return session->life->store.over;
 }
 
 apr_status_t drs_session_get(drs_session_t *session, const char *field,
@@ -89,12 +90,12 @@ apr_status_t drs_session_get(drs_session_t *session, const char *field,
     apr_status_t rv = drs_life_begin_field(session, field);
 
     if (rv != APR_SUCCESS) return rv;
-    if (session->id == NULL) return APR_NOTFOUND;
+    if (session->life->id == NULL) return APR_NOTFOUND;
 
-    rv = drs_store_get(&session->store, field, &stored, p);
+    rv = drs_store_get(&session->life->store, field, &stored, p);
     drs_life_learn(session, rv);
     if (rv != APR_SUCCESS) return rv;
-    return load(session, &stored, json, len, p);
+    return drs_life_load(session, &stored, json, len, p);
 }
 
 apr_status_t drs_session_get_string(drs_session_t *session, const char *field,
@@ -127,7 +128,7 @@ apr_status_t drs_session_get_int(drs_session_t *session, const char *field,
     apr_pool_t *scratch;
     apr_status_t rv;
 
-    apr_pool_create(&scratch, session->pool);
+    apr_pool_create(&scratch, session->life->pool);
     rv = drs_session_get(session, field, &json, &len, scratch);
     if (rv == APR_SUCCESS) {
         rv = drs_codec_int(json, len, n, &why);
@@ -137,71 +138,13 @@ apr_status_t drs_session_get_int(drs_session_t *session, const char *field,
     return rv;
 }
 
-/* Read fields of a bound session; all can be loaded, or nothing is told. */
-static apr_status_t view(drs_session_t *session, const char *const *fields,
-                         int n, const char **json, apr_size_t *lens, int *live,
-                         apr_pool_t *p)
-{
-    drs_bytes_t *stored = apr_pcalloc(p, ((apr_size_t)n + 1) * sizeof(*stored));
-    apr_status_t rv;
-    int i;
-
-    rv = n == 0 ? drs_store_exists(&session->store)
-                : drs_store_get_many(&session->store, fields, n, stored, p);
-    drs_life_learn(session, rv);
-    if (rv != APR_SUCCESS) return rv;
-
-    for (i = 0; rv == APR_SUCCESS && i < n; i++) {
-        if (stored[i].data == NULL) continue;
-        rv = load(session, &stored[i], &stored[i].data, &stored[i].len, p);
-    }
-    if (rv != APR_SUCCESS) return rv;
-
-    *live = session->store.alive == DRS_ALIVE_YES;
-    for (i = 0; i < n; i++) {
-        json[i] = stored[i].data;
-        if (lens != NULL) lens[i] = stored[i].len;
-    }
-    return APR_SUCCESS;
-}
-
-apr_status_t drs_session_view(drs_session_t *session, const char *const *fields,
-                              int n, const char **json, apr_size_t *lens,
-                              int *live, apr_pool_t *p)
-{
-    apr_status_t rv = drs_life_begin(session);
-    int i;
-
-    for (i = 0; rv == APR_SUCCESS && i < n; i++) {
-        rv = drs_life_begin_field(session, fields[i]);
-    }
-    if (rv != APR_SUCCESS) return rv;
-    if (session->id != NULL) {
-        return view(session, fields, n, json, lens, live, p);
-    }
-
-    *live = 0;
-    for (i = 0; i < n; i++) json[i] = NULL;
-    return APR_SUCCESS;
-}
-
-apr_status_t drs_session_get_many(drs_session_t *session,
-                                  const char *const *fields, int n,
-                                  const char **json, apr_pool_t *p)
-{
-    int live;
-
-    if (n <= 0) return drs_life_begin(session);
-    return drs_session_view(session, fields, n, json, NULL, &live, p);
-}
-
 apr_status_t drs_session_has(drs_session_t *session, const char *field)
 {
     apr_status_t rv = drs_life_begin_field(session, field);
 
     if (rv != APR_SUCCESS) return rv;
-    if (session->id == NULL) return APR_NOTFOUND;
-    rv = drs_store_has(&session->store, field);
+    if (session->life->id == NULL) return APR_NOTFOUND;
+    rv = drs_store_has(&session->life->store, field);
     drs_life_learn(session, rv);
     return rv;
 }
@@ -211,113 +154,12 @@ apr_status_t drs_session_count(drs_session_t *session, apr_size_t *n)
     apr_status_t rv = drs_life_begin(session);
 
     if (rv != APR_SUCCESS) return rv;
-    if (session->id == NULL) {
+    if (session->life->id == NULL) {
         *n = 0;
         return APR_SUCCESS;
     }
-    rv = drs_store_count(&session->store, n);
+    rv = drs_store_count(&session->life->store, n);
     drs_life_learn(session, rv);
-    return rv;
-}
-
-apr_status_t drs_session_keys(drs_session_t *session,
-                              apr_array_header_t **fields, apr_pool_t *p)
-{
-    apr_array_header_t *names = NULL;
-    apr_array_header_t *out = apr_array_make(p, 8, sizeof(const char *));
-    apr_status_t rv = drs_life_begin(session);
-    int i;
-
-    if (rv == APR_SUCCESS && session->id != NULL) {
-        rv = drs_store_keys(&session->store, &names, p);
-        drs_life_learn(session, rv);
-    }
-    if (rv != APR_SUCCESS) return rv;
-
-    for (i = 0; names != NULL && i < names->nelts; i++) {
-        APR_ARRAY_PUSH(out, const char *) =
-            APR_ARRAY_IDX(names, i, drs_bytes_t).data;
-    }
-    *fields = out;
-    return APR_SUCCESS;
-}
-
-/* What could not be quoted is no text, or there is no memory for it. */
-static apr_status_t refuse_text(drs_session_t *session, apr_status_t rv,
-                                apr_status_t unfit, const char *why)
-{
-    if (rv == DRS_EVALUE) return drs_life_fail(session, unfit, why);
-    return drs_life_fail(session, rv, drs_codec_no_memory);
-}
-
-/* Add a member as codecs loaded it; a raw value is no JSON yet. */
-static apr_status_t show(drs_session_t *session, drs_object_t *object,
-                         const drs_bytes_t *name, const char *json,
-                         apr_size_t len, apr_pool_t *p)
-{
-    apr_status_t rv;
-
-    if (session->terms->codec == &drs_codec_raw) {
-        rv = drs_codec_quote(json, len, &json, p);
-        if (rv != APR_SUCCESS) {
-            return refuse_text(session, rv, DRS_EREPLY,
-                               "a raw value is not UTF-8");
-        }
-        len = strlen(json);
-    }
-    rv = drs_object_add(object, name->data, name->len, json, len);
-    if (rv == APR_SUCCESS) return rv;
-    return refuse_text(session, rv, DRS_EREPLY, "a field name is not UTF-8");
-}
-
-apr_status_t drs_session_all(drs_session_t *session, const char **json,
-                             apr_size_t *len, apr_pool_t *p)
-{
-    apr_array_header_t *all = apr_array_make(p, 0, sizeof(drs_bytes_t));
-    apr_status_t rv = drs_life_begin(session);
-    drs_object_t object;
-    drs_bytes_t *each;
-    int i;
-
-    drs_object_begin(&object, p);
-    if (rv == APR_SUCCESS && session->id != NULL) {
-        rv = drs_store_all(&session->store, &all, p);
-        drs_life_learn(session, rv);
-    }
-    each = (drs_bytes_t *)all->elts;
-    for (i = 0; rv == APR_SUCCESS && i + 1 < all->nelts; i += 2) {
-        const char *value = NULL;
-        apr_size_t n = 0;
-
-        rv = load(session, &each[i + 1], &value, &n, p);
-        if (rv == APR_SUCCESS) {
-            rv = show(session, &object, &each[i], value, n, p);
-        }
-    }
-    if (rv == APR_SUCCESS) drs_object_end(&object, json, len);
-    return rv;
-}
-
-apr_status_t drs_session_some(drs_session_t *session, const char *const *fields,
-                              int n, const char **json, apr_size_t *len,
-                              apr_pool_t *p)
-{
-    const char **texts = apr_pcalloc(p, ((apr_size_t)n + 1) * sizeof(*texts));
-    apr_size_t *lens = apr_pcalloc(p, ((apr_size_t)n + 1) * sizeof(*lens));
-    drs_object_t object;
-    int live = 0;
-    apr_status_t rv;
-    int i;
-
-    drs_object_begin(&object, p);
-    rv = drs_session_view(session, fields, n, texts, lens, &live, p);
-    for (i = 0; rv == APR_SUCCESS && i < n; i++) {
-        drs_bytes_t name = { fields[i], strlen(fields[i]) };
-
-        if (texts[i] == NULL) continue;
-        rv = show(session, &object, &name, texts[i], lens[i], p);
-    }
-    if (rv == APR_SUCCESS) drs_object_end(&object, json, len);
     return rv;
 }
 
@@ -333,20 +175,21 @@ typedef struct write_t {
 static apr_status_t write_through(drs_session_t *session, write_t *write,
                                   apr_pool_t *p)
 {
+    drs_life_t *life = session->life;
     apr_status_t rv;
 
-    if (session->id != NULL) {
-        rv = write->act(&session->store, write, p);
+    if (life->id != NULL) {
+        rv = write->act(&life->store, write, p);
         drs_life_learn(session, rv);
-        if (session->id != NULL) {
+        if (life->id != NULL) {
             /* Emptied by our own hand is not ended by another's. */
-            if (rv == APR_SUCCESS && session->store.alive == DRS_ALIVE_NO) {
+            if (rv == APR_SUCCESS && life->store.alive == DRS_ALIVE_NO) {
                 drs_life_empty(session);
             }
             return rv;
         }
         if (rv != DRS_EGONE) return rv;
-        session->store.why.text[0] = '\0';
+        life->store.why.text[0] = '\0';
     }
     return drs_life_bear(session, write->act, write, p);
 }
@@ -405,7 +248,7 @@ static apr_status_t check_number(drs_session_t *session, int sets,
     if (sets <= session->terms->fields_max && deletions <= DRS_FIELDS_MAX) {
         return APR_SUCCESS;
     }
-    session->store.over = 1;
+    session->life->store.over = 1;
     return drs_life_fail(session, DRS_EVALUE,
                          "more fields at once than a session may have "
                          "(DRSessionLimit)");
@@ -424,12 +267,12 @@ apr_status_t drs_session_update(drs_session_t *session,
 
     if (rv != APR_SUCCESS || n <= 0) return rv;
 
-    apr_pool_create(&scratch, session->pool);
+    apr_pool_create(&scratch, session->life->pool);
     pairs = apr_palloc(scratch, (apr_size_t)n * sizeof(*pairs));
     write.pairs = pairs;
     rv = make_pairs(session, fields, json, lens, n, pairs, &sets, scratch);
     if (rv == APR_SUCCESS) rv = check_number(session, sets, n - sets);
-    if (rv == APR_SUCCESS && (sets > 0 || session->id != NULL)) {
+    if (rv == APR_SUCCESS && (sets > 0 || session->life->id != NULL)) {
         rv = write_through(session, &write, scratch);
     }
     if (rv == APR_SUCCESS && created != NULL) *created = write.created;
@@ -452,7 +295,7 @@ apr_status_t drs_session_set_many(drs_session_t *session,
     apr_status_t rv;
     int i;
 
-    apr_pool_create(&scratch, session->pool);
+    apr_pool_create(&scratch, session->life->pool);
     lens = apr_pcalloc(scratch, ((apr_size_t)n + 1) * sizeof(*lens));
     for (i = 0; i < n; i++) {
         if (json[i] != NULL) lens[i] = strlen(json[i]);
@@ -469,7 +312,7 @@ apr_status_t drs_session_set_string(drs_session_t *session, const char *field,
     apr_pool_t *scratch;
     apr_status_t rv = APR_SUCCESS;
 
-    apr_pool_create(&scratch, session->pool);
+    apr_pool_create(&scratch, session->life->pool);
     if (session->terms->codec != &drs_codec_raw) {
         rv = drs_codec_quote(text, strlen(text), &json, scratch);
     }
@@ -477,7 +320,9 @@ apr_status_t drs_session_set_string(drs_session_t *session, const char *field,
         rv = drs_session_set(session, field, json, strlen(json));
     }
     else {
-        refuse_text(session, rv, rv, "the text is not UTF-8");
+        drs_life_fail(session, rv,
+                      rv == DRS_EVALUE ? "the text is not UTF-8"
+                                       : drs_codec_no_memory);
     }
     apr_pool_destroy(scratch);
     return rv;
@@ -506,7 +351,7 @@ apr_status_t drs_session_add(drs_session_t *session, const char *field,
     if (json == NULL) {
         return drs_life_fail(session, DRS_EVALUE, "there is no value to add");
     }
-    apr_pool_create(&scratch, session->pool);
+    apr_pool_create(&scratch, session->life->pool);
     rv = drs_life_dump(session, json, len, &pair.value, scratch);
     if (rv == APR_SUCCESS) rv = write_through(session, &write, scratch);
     apr_pool_destroy(scratch);
@@ -527,7 +372,7 @@ apr_status_t drs_session_incr(drs_session_t *session, const char *field,
         return drs_life_fail(session, DRS_EVALUE,
                              "this DRSessionCodec cannot count");
     }
-    apr_pool_create(&scratch, session->pool);
+    apr_pool_create(&scratch, session->life->pool);
     rv = write_through(session, &write, scratch);
     if (rv == APR_SUCCESS && now != NULL) *now = write.number;
     apr_pool_destroy(scratch);
@@ -538,24 +383,25 @@ apr_status_t drs_session_incr(drs_session_t *session, const char *field,
 static apr_status_t take(drs_session_t *session, const char *field,
                          drs_bytes_t *held, apr_pool_t *p)
 {
+    drs_life_t *life = session->life;
     apr_status_t rv = drs_life_begin_write(session);
 
     if (rv == APR_SUCCESS) rv = drs_life_begin_field(session, field);
     if (rv != APR_SUCCESS) return rv;
-    if (session->id == NULL) return APR_NOTFOUND;
+    if (life->id == NULL) return APR_NOTFOUND;
 
-    rv = held != NULL ? drs_store_pop(&session->store, field, held, p)
-                      : drs_store_del(&session->store, field, p);
-    if (rv == APR_SUCCESS && session->store.alive == DRS_ALIVE_NO) {
+    rv = held != NULL ? drs_store_pop(&life->store, field, held, p)
+                      : drs_store_del(&life->store, field, p);
+    if (rv == APR_SUCCESS && life->store.alive == DRS_ALIVE_NO) {
         drs_life_empty(session);
         return rv;
     }
     drs_life_learn(session, rv);
     /* Whether nothing was in the key, or there was none, the store told. */
-    if (session->store.alive == DRS_ALIVE_NO &&
+    if (life->store.alive == DRS_ALIVE_NO &&
         (rv == APR_NOTFOUND || rv == DRS_EGONE)) {
-        session->store.why.text[0] = '\0';
-        rv = session->id == NULL || !session->seen
+        life->store.why.text[0] = '\0';
+        rv = life->id == NULL || !life->seen
                  ? APR_NOTFOUND
                  : drs_life_fail(session, DRS_EGONE,
                                  "the session has ended meanwhile");
@@ -570,7 +416,7 @@ apr_status_t drs_session_pop(drs_session_t *session, const char *field,
     apr_status_t rv = take(session, field, &held, p);
 
     if (rv != APR_SUCCESS) return rv;
-    return load(session, &held, json, len, p);
+    return drs_life_load(session, &held, json, len, p);
 }
 
 apr_status_t drs_session_del(drs_session_t *session, const char *field)
@@ -578,7 +424,7 @@ apr_status_t drs_session_del(drs_session_t *session, const char *field)
     apr_pool_t *scratch;
     apr_status_t rv;
 
-    apr_pool_create(&scratch, session->pool);
+    apr_pool_create(&scratch, session->life->pool);
     rv = take(session, field, NULL, scratch);
     apr_pool_destroy(scratch);
     return rv;

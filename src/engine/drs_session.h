@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The live session of one request: unborn or bound, alive or ended, and
- * every verb on it. Knows the life of a session; refuses to know httpd,
- * which hears of cookies by the callbacks given at creation.
+ * every verb on it, by a handle for each who uses it. Knows the life of a
+ * session; refuses to know httpd, which hears of cookies by the callbacks
+ * given at creation.
  *
  * The verbs are the members of drs_api_t; their contracts stand there and
  * are not repeated. Only what faces need beyond them is told here.
@@ -19,7 +20,7 @@
 #include "mod_drsession.h"
 
 /**
- * Make the handle of a request; no traffic.
+ * Make the first handle of a request's session; no traffic.
  *
  * @param route  where Redis is; NULL for one without id under terms that
  *               are readonly, which never asks
@@ -35,16 +36,27 @@ drs_session_t *drs_session_create(drs_route_t *route,
                                   apr_pool_t *p);
 
 /**
- * Set the terms for the calls that follow: those of the location at hand.
+ * Make another handle of a session, for whoever uses it on other terms. What
+ * one does to the session, all see.
+ *
+ * @param session any of its handles
+ * @param host    copied
+ * @return the handle, of the same pool; drs_session_agree() has to follow
+ */
+drs_session_t *drs_session_share(const drs_session_t *session,
+                                 const drs_host_t *host);
+
+/**
+ * Set the terms for the calls on this handle that follow.
  *
  * @param session any
- * @param terms   kept by reference
+ * @param terms   kept by reference; of one session all have the same prefix
  */
 void drs_session_agree(drs_session_t *session, const drs_terms_t *terms);
 
 /**
- * Count the changes made through this handle, so that what was read before
- * can be known to be old.
+ * Count the changes made in this request, so that what was read before can
+ * be known to be old.
  *
  * @param session any
  * @return how many calls may have changed something
@@ -82,53 +94,13 @@ apr_status_t drs_session_get_string(drs_session_t *session, const char *field,
 apr_status_t drs_session_get_int(drs_session_t *session, const char *field,
                                  apr_int64_t *n) DRS_MUST_CHECK;
 
-/** The member get_many of drs_api_t, whose contract stands there. */
-apr_status_t drs_session_get_many(drs_session_t *session,
-                                  const char *const *fields, int n,
-                                  const char **json,
-                                  apr_pool_t *p) DRS_MUST_CHECK;
-
 /**
  * Give an id to a session that has none and was not changed.
  *
- * @param session from drs_session_create(); one that has an id keeps it
+ * @param session its terms agreed; one that has an id keeps it
  * @param id      as for drs_session_create()
  */
 void drs_session_adopt(drs_session_t *session, const char *id);
-
-/**
- * Read several fields as one JSON object; raw values are strings in it.
- *
- * @param session from drs_session_create()
- * @param fields  n names, all different
- * @param n       1 or more
- * @param json    out; what is absent is left out
- * @param len     out, may be NULL: bytes of it
- * @param p       owns the text
- * @return as all of drs_api_t
- * Source: HMGET, EXISTS.
- */
-apr_status_t drs_session_some(drs_session_t *session, const char *const *fields,
-                              int n, const char **json, apr_size_t *len,
-                              apr_pool_t *p) DRS_MUST_CHECK;
-
-/**
- * Read several fields and tell whether the session lives, in one round
- * trip; with no field, only that.
- *
- * @param session from drs_session_create()
- * @param fields  n names
- * @param n       0 or more
- * @param json    out: room for n, NULL where absent
- * @param lens    out, may be NULL: bytes of each that is not absent
- * @param live    out: 1 when Redis knows the session
- * @param p       owns the texts
- * @return as get_many of drs_api_t
- * Source: HMGET, EXISTS.
- */
-apr_status_t drs_session_view(drs_session_t *session, const char *const *fields,
-                              int n, const char **json, apr_size_t *lens,
-                              int *live, apr_pool_t *p) DRS_MUST_CHECK;
 
 /**
  * Write fields and tell how many are new: set_many of drs_api_t, with
@@ -190,15 +162,6 @@ apr_status_t drs_session_pop(drs_session_t *session, const char *field,
 /** The member count of drs_api_t, whose contract stands there. */
 apr_status_t drs_session_count(drs_session_t *session,
                                apr_size_t *n) DRS_MUST_CHECK;
-
-/** The member keys of drs_api_t, whose contract stands there. */
-apr_status_t drs_session_keys(drs_session_t *session,
-                              apr_array_header_t **fields,
-                              apr_pool_t *p) DRS_MUST_CHECK;
-
-/** The member all of drs_api_t, whose contract stands there. */
-apr_status_t drs_session_all(drs_session_t *session, const char **json,
-                             apr_size_t *len, apr_pool_t *p) DRS_MUST_CHECK;
 
 /** The member destroy of drs_api_t, whose contract stands there. */
 apr_status_t drs_session_destroy(drs_session_t *session) DRS_MUST_CHECK;

@@ -13,6 +13,7 @@
 
 #include "drs_codec.h"
 #include "drs_forward.h"
+#include "drs_view.h"
 
 APLOG_USE_MODULE(drsession);
 
@@ -139,7 +140,7 @@ static void read_fields(request_rec *r, const drs_conf_t *conf,
     memory->texts = apr_pcalloc(p, room * sizeof(*memory->texts));
     memory->changes = drs_session_changes(session);
     memory->rv =
-        drs_session_view(session, fields, n, json, lens, &memory->live, p);
+        drs_view_fields(session, fields, n, json, lens, &memory->live, p);
     if (memory->rv == APR_SUCCESS) {
         fill_texts(r, conf, fields, n, json, lens, memory, p);
     }

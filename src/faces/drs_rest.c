@@ -19,6 +19,7 @@
 
 #include "drs_codec.h"
 #include "drs_outage.h"
+#include "drs_view.h"
 
 APLOG_USE_MODULE(drsession);
 
@@ -220,11 +221,10 @@ static int get_all(const rest_t *rest)
     if (allow == NULL || (!allow->read_all && allow->read->nelts == 0)) {
         return forbid_read(rest);
     }
-    rv = allow->read_all
-             ? drs_session_all(rest->session, &json, &len, p)
-             : drs_session_some(rest->session,
-                                (const char *const *)allow->read->elts,
-                                allow->read->nelts, &json, &len, p);
+    rv = allow->read_all ? drs_view_all(rest->session, &json, &len, p)
+                         : drs_view_some(rest->session,
+                                         (const char *const *)allow->read->elts,
+                                         allow->read->nelts, &json, &len, p);
     if (rv != APR_SUCCESS) return fail(rest, rv);
     return answer_bytes(rest, HTTP_OK, json, len);
 }

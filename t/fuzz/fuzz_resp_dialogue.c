@@ -21,6 +21,7 @@
 #include "drs_batch.h"
 #include "drs_codec.h"
 #include "drs_session.h"
+#include "drs_view.h"
 #include "server.h"
 
 enum { CLIENTS = 3, TURNS_MAX = 24, CONNECTIONS = 2 };
@@ -117,7 +118,7 @@ static apr_status_t view(turn_t *turn)
     const char *json[] = { NULL, NULL, NULL };
     int live = -1;
     apr_status_t rv =
-        drs_session_view(turn->session, fields, 3, json, NULL, &live, turn->p);
+        drs_view_fields(turn->session, fields, 3, json, NULL, &live, turn->p);
 
     CLAIM((rv == APR_SUCCESS) == (live != -1));
     if (rv == APR_SUCCESS) turn->text = json[2];
@@ -128,7 +129,7 @@ static apr_status_t look(turn_t *turn)
 {
     int live = -1;
 
-    return drs_session_view(turn->session, NULL, 0, NULL, NULL, &live, turn->p);
+    return drs_view_fields(turn->session, NULL, 0, NULL, NULL, &live, turn->p);
 }
 
 static apr_status_t has(turn_t *turn)
@@ -148,7 +149,7 @@ static apr_status_t count(turn_t *turn)
 static apr_status_t keys(turn_t *turn)
 {
     apr_array_header_t *fields = NULL;
-    apr_status_t rv = drs_session_keys(turn->session, &fields, turn->p);
+    apr_status_t rv = drs_view_keys(turn->session, &fields, turn->p);
 
     CLAIM((rv == APR_SUCCESS) == (fields != NULL));
     return rv;
@@ -156,7 +157,7 @@ static apr_status_t keys(turn_t *turn)
 
 static apr_status_t all(turn_t *turn)
 {
-    return drs_session_all(turn->session, &turn->text, NULL, turn->p);
+    return drs_view_all(turn->session, &turn->text, NULL, turn->p);
 }
 
 static apr_status_t set(turn_t *turn)

@@ -105,20 +105,20 @@ static void a_minted_key_may_be_made_by_the_first_write(void **state)
 
     assert_int_equal(drs_handoff_give(session), APR_SUCCESS);
     assert_int_equal(drs_life_begin_write(session), APR_SUCCESS);
-    assert_true(session->store.may_create);
+    assert_true(session->life->store.may_create);
 
-    session->store.alive = DRS_ALIVE_NO;
+    session->life->store.alive = DRS_ALIVE_NO;
     drs_life_learn(session, APR_NOTFOUND);
     assert_string_equal(drs_session_id(session), world->id);
 
-    session->store.alive = DRS_ALIVE_YES;
+    session->life->store.alive = DRS_ALIVE_YES;
     drs_life_learn(session, APR_SUCCESS);
     assert_int_equal(drs_life_begin_write(session), APR_SUCCESS);
-    assert_false(session->store.may_create);
+    assert_false(session->life->store.may_create);
 
     drs_life_empty(session);
     assert_int_equal(drs_life_begin_write(session), APR_SUCCESS);
-    assert_true(session->store.may_create);
+    assert_true(session->life->store.may_create);
     assert_string_equal(drs_session_id(session), world->id);
 }
 
@@ -127,12 +127,12 @@ static void a_living_session_is_given_as_it_is(void **state)
     world_t *world = *state;
     drs_session_t *session = make(world, "x");
 
-    session->seen = 1;
+    session->life->seen = 1;
     assert_int_equal(drs_handoff_give(session), APR_SUCCESS);
     assert_int_equal(world->announced, 0);
     assert_string_equal(drs_session_key(session), "p:x");
     assert_int_equal(drs_life_begin_write(session), APR_SUCCESS);
-    assert_false(session->store.may_create);
+    assert_false(session->life->store.may_create);
 }
 
 static void nothing_is_given_where_no_cookie_can_be_sent(void **state)
@@ -165,7 +165,7 @@ static void the_expiry_is_told_in_milliseconds(void **state)
 
     /* No birth, no idle time: the key keeps what it has. */
     session = make(world, "x");
-    session->seen = 1;
+    session->life->seen = 1;
     world->terms.idle = 0;
     assert_int_equal(drs_handoff_give(session), APR_SUCCESS);
     assert_int_equal(drs_handoff_expiry(session), 0);
@@ -195,8 +195,8 @@ static int may_make(world_t *world, const char *key, int fresh)
 
     drs_handoff_take(session, fresh);
     assert_int_equal(drs_life_begin_write(session), APR_SUCCESS);
-    assert_int_equal(session->seen, !session->store.may_create);
-    return session->store.may_create;
+    assert_int_equal(session->life->seen, !session->life->store.may_create);
+    return session->life->store.may_create;
 }
 
 static void a_taker_makes_a_fresh_key_near_its_birth(void **state)

@@ -16,6 +16,7 @@
 #include "drs_codec.h"
 #include "drs_life.h"
 #include "drs_ops.h"
+#include "drs_view.h"
 #include "request.h"
 
 #define OK "+OK\r\n"
@@ -155,8 +156,8 @@ static apr_status_t get_many(request_t *request)
 {
     const char *fields[] = { "f", "g" };
     const char *json[] = { NULL, NULL };
-    apr_status_t rv = drs_session_get_many(request->session, fields, 2, json,
-                                           request->rig->p);
+    apr_status_t rv =
+        drs_view_many(request->session, fields, 2, json, request->rig->p);
 
     assert_null(json[1]);
     return check_text(rv, json[0], "1");
@@ -179,8 +180,7 @@ static apr_status_t count(request_t *request)
 static apr_status_t keys(request_t *request)
 {
     apr_array_header_t *fields = NULL;
-    apr_status_t rv =
-        drs_session_keys(request->session, &fields, request->rig->p);
+    apr_status_t rv = drs_view_keys(request->session, &fields, request->rig->p);
 
     if (rv != APR_SUCCESS) {
         assert_null(fields);
@@ -195,7 +195,7 @@ static apr_status_t all(request_t *request)
 {
     const char *json = NULL;
     apr_status_t rv =
-        drs_session_all(request->session, &json, NULL, request->rig->p);
+        drs_view_all(request->session, &json, NULL, request->rig->p);
 
     return check_text(rv, json, "{\"f\":1,\"g\":[]}");
 }
@@ -374,9 +374,9 @@ static void ask_next(const request_t *request)
                                        NULL };
     const char *json = NULL;
     int connects = watch.connects;
-    drs_session_t *next =
-        drs_session_create(request->session->store.route, 2 * APR_USEC_PER_SEC,
-                           &nobody, request_client_id, request->rig->p);
+    drs_session_t *next = drs_session_create(
+        request->session->life->store.route, 2 * APR_USEC_PER_SEC, &nobody,
+        request_client_id, request->rig->p);
     apr_status_t rv;
 
     drs_session_agree(next, &request->terms);

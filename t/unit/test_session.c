@@ -7,6 +7,7 @@
 #include "drs_session.h"
 
 #include "drs_id.h"
+#include "drs_view.h"
 #include "request.h"
 
 #define OK "+OK\r\n"
@@ -91,22 +92,21 @@ static void an_unborn_session_reads_without_traffic(void **state)
         APR_NOTFOUND);
     assert_int_equal(drs_session_get_int(request.session, "f", &number),
                      APR_NOTFOUND);
-    assert_int_equal(
-        drs_session_get_many(request.session, fields, 2, json, rig->p),
-        APR_SUCCESS);
+    assert_int_equal(drs_view_many(request.session, fields, 2, json, rig->p),
+                     APR_SUCCESS);
     assert_null(json[0]);
     assert_null(json[1]);
     assert_int_equal(
-        drs_session_view(request.session, fields, 2, json, NULL, &live, rig->p),
+        drs_view_fields(request.session, fields, 2, json, NULL, &live, rig->p),
         APR_SUCCESS);
     assert_int_equal(live, 0);
     assert_int_equal(drs_session_has(request.session, "f"), APR_NOTFOUND);
     assert_int_equal(drs_session_count(request.session, &n), APR_SUCCESS);
     assert_int_equal(n, 0);
-    assert_int_equal(drs_session_keys(request.session, &keys, rig->p),
+    assert_int_equal(drs_view_keys(request.session, &keys, rig->p),
                      APR_SUCCESS);
     assert_int_equal(keys->nelts, 0);
-    assert_int_equal(drs_session_all(request.session, &text, NULL, rig->p),
+    assert_int_equal(drs_view_all(request.session, &text, NULL, rig->p),
                      APR_SUCCESS);
     assert_string_equal(text, "{}");
     assert_int_equal(drs_session_del(request.session, "f"), APR_NOTFOUND);
@@ -255,7 +255,7 @@ static void what_a_read_did_not_find_is_unborn(void **state)
     request_begin(&request, state, request_client_id);
     PLAY(rig->fake, { .bytes = "*1\r\n$-1\r\n" }, { .bytes = ":0\r\n" });
     assert_int_equal(
-        drs_session_view(request.session, fields, 1, json, NULL, &live, rig->p),
+        drs_view_fields(request.session, fields, 1, json, NULL, &live, rig->p),
         APR_SUCCESS);
     assert_int_equal(live, 0);
     be_unborn(&request, 0);
