@@ -39,13 +39,14 @@ static int is_hidden(const char *name, const char *const *ours, apr_pool_t *p)
            (ours[1] != NULL && strcmp(name, write_variable(ours[1], p)) == 0);
 }
 
+/* mod_proxy ends a name at a ';' too. */
 static const char *clean(const char *value, const char *const *ours,
                          apr_pool_t *p)
 {
     const char *kept = NULL;
 
     while (*value != '\0') {
-        apr_size_t len = strcspn(value, ", \t");
+        apr_size_t len = strcspn(value, ",; \t");
         const char *word = apr_pstrmemdup(p, value, len);
 
         if (len > 0 && !is_hidden(word, ours, p)) {
