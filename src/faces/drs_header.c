@@ -84,7 +84,8 @@ static void collect(const request_rec *r, watch_t *watch)
 /*
  * Requests of a chain of redirects share a table of headers: each is read
  * before the next one's handler runs, so that a handler where DRSessionHeader
- * is Off is not heard through the table of one where it is On.
+ * is Off is not heard through the table of one where it is On, whichever of
+ * them is first.
  */
 static void inherit(request_rec *r, watch_t *watch)
 {
@@ -93,6 +94,9 @@ static void inherit(request_rec *r, watch_t *watch)
     for (from = r->prev; from != NULL; from = from->prev) {
         collect(from, watch);
         if (from == watch->last) break;
+    }
+    if (r->prev != NULL && watch->last != r && is_on(r)) {
+        apr_table_unset(r->err_headers_out, header_name);
     }
     watch->last = r;
 }
