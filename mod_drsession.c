@@ -80,6 +80,7 @@ static request_rec *find_initial(request_rec *r)
 static request_rec *find_outer(request_rec *r)
 {
     while (r->main != NULL) r = r->main;
+    while (r->next != NULL) r = r->next;
     return r;
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: MIT
-# The response header DRSession across a local redirect: nobody is heard where
-# DRSessionHeader is Off.
+# The response header DRSession across a local redirect: it is done where it
+# was written, and nobody is heard where DRSessionHeader is Off.
 use strict;
 use warnings;
 use FindBin;
@@ -69,6 +69,37 @@ sub leaves {
     is_deeply $held, { status => 200, %$want }, $name;
     return $r;
 }
+
+subtest 'a_write_is_done_where_it_was_written' => sub {
+    my $done = { 'drsession:a' => '"a"' };
+    my $r = leaves('/cgi/on?set=a&loc=/cgi/two', $done,
+        'not in the session of the page that is shown');
+    is header($r, 'Vary'), 'Cookie', 'no cache keeps that page';
+    is header($r, 'Cache-Control'), 'private, no-cache, no-store', 'nor this';
+    leaves('/cgi/on?set=a&loc=/cgi/readonly', $done,
+        'though that page is ReadOnly');
+    leaves('/cgi/on?set=a&loc=/cgi/nosession', $done,
+        'though that page has no session');
+    leaves('/cgi/two?set=a&loc=/cgi/on', { 'two:a' => '"a"' }, 'and back');
+};
+
+subtest 'each_of_two_is_done_where_it_was_written' => sub {
+    my ($r, $held);
+    $redis->cmd('FLUSHALL');
+    $r = $httpd->get('/cgi/on?set=a&loc=/cgi/two?set=b', jar => jar());
+    is $r->{status}, 200, 'a redirect from one that writes to another';
+    my %field = map { my $key = $_;
+        (/^(.*:)/)[0] => join '=', @{ $redis->cmd('HGETALL', $key) } }
+        @{ $redis->cmd('KEYS', '*') };
+    is_deeply \%field, { 'drsession:' => 'a="a"', 'two:' => 'b="b"' },
+        'both are done';
+    is join(' ', sort map { /^(\w+)=/ } headers($r, 'Set-Cookie')),
+        'drsession two', 'both cookies are sent';
+    is $redis->cmd('DBSIZE'), 2, 'in two sessions';
+    leaves('/cgi/on?set=a&loc=/cgi/too?set=b',
+        { 'drsession:a' => '"a"', 'drsession:b' => '"b"' },
+        'two of the same place share one');
+};
 
 subtest 'where_it_is_off_nobody_is_heard' => sub {
     leaves('/cgi/off?set=a&loc=/cgi/on', {}, 'by a redirect to where it is On');
