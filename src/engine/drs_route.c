@@ -20,7 +20,7 @@ typedef enum meaning_t {
     REFUSED, /* not executed, and so it would be on any connection */
     RENEW,   /* not executed, and a new connection may do better */
     CLUSTER, /* not executed: only a server of a cluster says so */
-    HALF     /* a script that ended at a command its user may not use */
+    HALF     /* a script that ended at a command that it could not use */
 } meaning_t;
 
 typedef struct refusal_t {
@@ -51,6 +51,8 @@ static const refusal_t refusals[] = {
     { "TRYAGAIN", CLUSTER },
     { "ERR The user executing the script", HALF },
     { "ERR ACL failure in script:", HALF },
+    { "ERR Unknown Redis command called from script", HALF },
+    { "ERR Unknown command called from script", HALF },
     /* clang-format on */
 };
 
