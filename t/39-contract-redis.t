@@ -50,4 +50,16 @@ subtest 'a_script_that_lacks_a_command_is_unsure' => sub {
     error_log_is_clean($httpd, qr/denied a command of a script|are down/);
 };
 
+subtest 'no_connection_is_left_inside_a_transaction' => sub {
+    my ($redis, $httpd) = without('EXEC');
+    for (1 .. 2) {
+        is ask($httpd, 'POST', '/f?pop'), '500 reply', 'EXEC is not known';
+        is ask($httpd, 'GET', '/f'), '200', 'the next request has its answer';
+        is ask($httpd, 'POST', '?regenerate'), '500 reply', 'nor here';
+        is ask($httpd, 'PUT', '/f', '3'), '204', 'the next one writes';
+        is $redis->cmd('HGET', "drsession:$id", 'f'), '3', 'and is right';
+    }
+    error_log_is_clean($httpd, qr/Redis refused: ERR unknown command/);
+};
+
 done_testing;
