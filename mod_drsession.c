@@ -132,15 +132,19 @@ static char *map_field(request_rec *r, char *field)
 
 /* Hooks, in the order in which a request meets them. */
 
-/* Without an answer of Redis the request ends before its handler. */
-static int refuse(request_rec *r, apr_status_t rv)
+/* What failed before an error page has its answer: this page. */
+static int refuse_guess(request_rec *r)
 {
-    const char *word;
+    apr_status_t rv = drs_binding_visit(r)->failed;
+    drs_conf_t conf;
 
-    if (rv == DRS_EDOWN) {
-        apr_table_setn(r->err_headers_out, "Retry-After", "1");
+    drs_conf_fill_dir(
+        ap_get_module_config(r->per_dir_config, &drsession_module), &conf);
+    if (rv == APR_SUCCESS || conf.pass ||
+        (r->prev != NULL && ap_is_HTTP_ERROR(r->prev->status))) {
+        return DECLINED;
     }
-    return drs_rest_status(rv, &word);
+    return drs_rest_refuse(r, rv);
 }
 
 /* Verify, export, hand over: what is before the handler, in one trip. */
@@ -172,7 +176,8 @@ static int fix_up(request_rec *r)
 {
     drs_binding_t *binding = NULL;
     drs_conf_t conf;
-    apr_status_t rv = drs_binding_visit(r)->failed;
+    apr_status_t rv;
+    int status;
 
     drs_index_note(r);
     drs_child_clear(r);
@@ -183,11 +188,8 @@ static int fix_up(request_rec *r)
     if (conf.mode != DRS_MODE_OFF || conf.exports != NULL) {
         drs_env_clear(r, &conf);
     }
-    /* What failed before an error page has its answer: this page. */
-    if (rv != APR_SUCCESS && !conf.pass &&
-        (r->prev == NULL || !ap_is_HTTP_ERROR(r->prev->status))) {
-        return refuse(r, rv);
-    }
+    status = refuse_guess(r);
+    if (status != DECLINED) return status;
     if (drs_binding_open(r, &binding) != APR_SUCCESS) return DECLINED;
 
     rv = export_session(r, binding);
@@ -196,13 +198,16 @@ static int fix_up(request_rec *r)
     drs_outage_complain(r, rv, "%s: %s has no answer: %s", r->uri,
                         drs_env_door(&conf),
                         drs_session_error(binding->session));
-    return conf.pass ? DECLINED : refuse(r, rv);
+    return conf.pass ? DECLINED : drs_rest_refuse(r, rv);
 }
 
-/* An index took the place of its folder when all was prepared. */
-static int fix_up_index(request_rec *r)
+/*
+ * An index took the place of its folder when all was prepared, and for
+ * RequestHeader a condition that failed is met.
+ */
+static int fix_up_last(request_rec *r)
 {
-    return drs_index_leave(r) ? fix_up(r) : DECLINED;
+    return drs_index_leave(r) ? fix_up(r) : refuse_guess(r);
 }
 
 /* From here on a child may run: what was read before it is old. */
@@ -423,7 +428,7 @@ static void register_hooks(apr_pool_t *p)
 {
     /* After mod_rewrite has set variables, before SetEnv has the last word. */
     ap_hook_fixups(fix_up, NULL, NULL, APR_HOOK_FIRST + 5);
-    ap_hook_fixups(fix_up_index, NULL, NULL, APR_HOOK_REALLY_LAST);
+    ap_hook_fixups(fix_up_last, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_pre_config(offer_items, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(prepare, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_expr_lookup(look_up_function, NULL, NULL, APR_HOOK_MIDDLE);

@@ -20,7 +20,7 @@ typedef enum meaning_t {
     REFUSED, /* not executed, and so it would be on any connection */
     RENEW,   /* not executed, and a new connection may do better */
     CLUSTER, /* not executed: only a server of a cluster says so */
-    HALF     /* a script that ended at a command its user may not use */
+    HALF     /* a script that ended at a command that it could not use */
 } meaning_t;
 
 typedef struct refusal_t {
@@ -51,6 +51,8 @@ static const refusal_t refusals[] = {
     { "TRYAGAIN", CLUSTER },
     { "ERR The user executing the script", HALF },
     { "ERR ACL failure in script:", HALF },
+    { "ERR Unknown Redis command called from script", HALF },
+    { "ERR Unknown command called from script", HALF },
     /* clang-format on */
 };
 
@@ -157,14 +159,28 @@ static apr_status_t judge_fate(const drs_trip_t *trip, drs_fate_t fate)
 }
 
 /*
+ * An EXEC that Redis does not know, renamed for example, does not end the
+ * transaction: whatever is sent next would only be queued.
+ */
+static int is_left_open(const drs_trip_t *trip)
+{
+    return trip->n > 1 && trip->writes &&
+           trip->replies[0]->type == REDIS_REPLY_STATUS &&
+           drs_redis_is_error(trip->replies[trip->n - 1],
+                              "ERR unknown command");
+}
+
+/*
  * An answer that is not fit, too long for us for one, comes from a server
  * that answers: no session can make it one that is not asked any more. The
  * end of a connection that had served is often that of many at once, by a
  * CLIENT KILL or a failover: it must not count for as many failures.
  */
-static drs_verdict_t judge_connection(const drs_redis_t *redis, drs_fate_t fate,
+static drs_verdict_t judge_connection(const drs_redis_t *redis,
+                                      const drs_trip_t *trip, drs_fate_t fate,
                                       const refusal_t *refusal)
 {
+    if (fate == DRS_FATE_DONE && is_left_open(trip)) return DRS_VERDICT_STALE;
     if (fate == DRS_FATE_GARBLED) return DRS_VERDICT_STALE;
     if (fate == DRS_FATE_CLOSED && drs_redis_has_served(redis)) {
         return DRS_VERDICT_LOST;
@@ -212,6 +228,7 @@ apr_status_t drs_route_call(drs_route_t *route, drs_trip_t *trip,
     const refusal_t *refusal = NULL;
     const redisReply *reply = NULL;
     drs_redis_t *redis = NULL;
+    drs_verdict_t verdict;
     drs_fate_t fate;
     int tries = 0;
     int recovered;
@@ -232,6 +249,7 @@ apr_status_t drs_route_call(drs_route_t *route, drs_trip_t *trip,
     }
     if (rv != APR_SUCCESS) return tell(route, rv, 0, why);
 
+    verdict = judge_connection(redis, trip, fate, refusal);
     if (fate != DRS_FATE_DONE) {
         rv = judge_fate(trip, fate);
     }
@@ -242,7 +260,6 @@ apr_status_t drs_route_call(drs_route_t *route, drs_trip_t *trip,
                                                                 : DRS_EDOWN;
         drs_route_free(trip);
     }
-    recovered = drs_pool_return(route->pool, redis,
-                                judge_connection(redis, fate, refusal));
+    recovered = drs_pool_return(route->pool, redis, verdict);
     return tell(route, rv, recovered, why);
 }

@@ -27,6 +27,7 @@ request_rec *drs_binding_initial(request_rec *r)
 static request_rec *find_outer(request_rec *r)
 {
     while (r->main != NULL) r = r->main;
+    while (r->next != NULL) r = r->next;
     return r;
 }
 

@@ -377,18 +377,20 @@ static const char *set_lifetime(cmd_parms *cmd, void *dir, const char *word)
     return why != NULL ? why : drs_conf_check(conf, cmd->pool);
 }
 
-static const char *set_touch(cmd_parms *cmd, void *dir, int on)
+static const char *set_switch(cmd_parms *cmd, const char *word, int *on)
 {
     if (outside(cmd) != NULL) return outside(cmd);
-    ((drs_conf_t *)dir)->touch = on;
-    return NULL;
+    return drs_words_switch(cmd, word, on);
 }
 
-static const char *set_strict(cmd_parms *cmd, void *dir, int on)
+static const char *set_touch(cmd_parms *cmd, void *dir, const char *word)
 {
-    if (outside(cmd) != NULL) return outside(cmd);
-    ((drs_conf_t *)dir)->strict = on;
-    return NULL;
+    return set_switch(cmd, word, &((drs_conf_t *)dir)->touch);
+}
+
+static const char *set_strict(cmd_parms *cmd, void *dir, const char *word)
+{
+    return set_switch(cmd, word, &((drs_conf_t *)dir)->strict);
 }
 
 static const char *set_on_error(cmd_parms *cmd, void *dir, const char *word)
@@ -507,11 +509,9 @@ static const char *set_forward(cmd_parms *cmd, void *dir, const char *field,
     return drs_lists_forward(cmd, dir, field, header);
 }
 
-static const char *set_header(cmd_parms *cmd, void *dir, int on)
+static const char *set_header(cmd_parms *cmd, void *dir, const char *word)
 {
-    if (outside(cmd) != NULL) return outside(cmd);
-    ((drs_conf_t *)dir)->header = on;
-    return NULL;
+    return set_switch(cmd, word, &((drs_conf_t *)dir)->header);
 }
 
 #define ANYWHERE (RSRC_CONF | ACCESS_CONF)
@@ -537,9 +537,9 @@ const command_rec drs_conf_directives[] = {
         "time without use before Redis drops a session; 0 = never (default)"),
     AP_INIT_TAKE1("DRSessionMaxLifetime", set_lifetime, NULL, ANYWHERE,
         "time since birth after which a session ends; 0 = never (default)"),
-    AP_INIT_FLAG("DRSessionTouch", set_touch, NULL, ANYWHERE,
+    AP_INIT_TAKE1("DRSessionTouch", set_touch, NULL, ANYWHERE,
         "On (default): reading refreshes the expiry"),
-    AP_INIT_FLAG("DRSessionStrict", set_strict, NULL, ANYWHERE,
+    AP_INIT_TAKE1("DRSessionStrict", set_strict, NULL, ANYWHERE,
         "On (default): no client chooses its id"),
     AP_INIT_TAKE1("DRSessionOnError", set_on_error, NULL, ANYWHERE,
         "fail (default, 503) or pass: when an export has no answer"),
@@ -554,7 +554,7 @@ const command_rec drs_conf_directives[] = {
     AP_INIT_TAKE1("DRSessionChildAccess", set_child, NULL, ANYWHERE,
         "On, Off (default) or a url of Redis: whether CGI and FastCGI "
         "programs get the session's key"),
-    AP_INIT_FLAG("DRSessionHeader", set_header, NULL, ANYWHERE,
+    AP_INIT_TAKE1("DRSessionHeader", set_header, NULL, ANYWHERE,
         "On: response headers DRSession of backends change the session; "
         "default Off"),
     AP_INIT_TAKE2("DRSessionForward", set_forward, NULL, ANYWHERE,

@@ -25,10 +25,17 @@ static const char header_name[] = "DRSession";
 static const char header_filter[] = "DRSESSION_HEADER";
 static const char watch_key[] = "drsession-header";
 
+/* A header, and whose it is: on the terms of that request it is done. */
+typedef struct line_t {
+    const char *text;
+    request_rec *said;
+    int ops; /* once parsed: operations of all lines up to its end */
+} line_t;
+
 /* What was read of a request and of those that it came from. */
 typedef struct watch_t {
     drs_header_open_t *open;
-    apr_array_header_t *lines; /* of const char *, in order */
+    apr_array_header_t *lines; /* of line_t, in order */
     const request_rec *last;   /* the request that was watched last */
     int failed;                /* its response was replaced by an error */
     int over;                  /* and that error has been sent */
@@ -53,13 +60,13 @@ static watch_t *watch_of(request_rec *r, drs_header_open_t *open)
     if (watch == NULL) {
         watch = apr_pcalloc(r->pool, sizeof(*watch));
         watch->open = open;
-        watch->lines = apr_array_make(r->pool, 4, sizeof(const char *));
+        watch->lines = apr_array_make(r->pool, 4, sizeof(line_t));
         apr_pool_userdata_setn(watch, watch_key, NULL, r->pool);
     }
     return watch;
 }
 
-static void strip(apr_table_t *headers, watch_t *watch)
+static void strip(apr_table_t *headers, request_rec *said, watch_t *watch)
 {
     const apr_array_header_t *lines = apr_table_elts(headers);
     const apr_table_entry_t *entry = (const apr_table_entry_t *)lines->elts;
@@ -68,31 +75,37 @@ static void strip(apr_table_t *headers, watch_t *watch)
     for (i = 0; i < lines->nelts; i++) {
         if (entry[i].key != NULL &&
             ap_cstr_casecmp(entry[i].key, header_name) == 0) {
-            APR_ARRAY_PUSH(watch->lines, const char *) = entry[i].val;
+            line_t line = { entry[i].val, said, 0 };
+
+            APR_ARRAY_PUSH(watch->lines, line_t) = line;
         }
     }
     apr_table_unset(headers, header_name);
 }
 
-static void collect(const request_rec *r, watch_t *watch)
+static void collect(request_rec *r, watch_t *watch)
 {
     if (!is_on(r)) return;
-    strip(r->headers_out, watch);
-    strip(r->err_headers_out, watch);
+    strip(r->headers_out, r, watch);
+    strip(r->err_headers_out, r, watch);
 }
 
 /*
  * Requests of a chain of redirects share a table of headers: each is read
  * before the next one's handler runs, so that a handler where DRSessionHeader
- * is Off is not heard through the table of one where it is On.
+ * is Off is not heard through the table of one where it is On, whichever of
+ * them is first.
  */
 static void inherit(request_rec *r, watch_t *watch)
 {
-    const request_rec *from;
+    request_rec *from;
 
     for (from = r->prev; from != NULL; from = from->prev) {
         collect(from, watch);
         if (from == watch->last) break;
+    }
+    if (r->prev != NULL && watch->last != r && is_on(r)) {
+        apr_table_unset(r->err_headers_out, header_name);
     }
     watch->last = r;
 }
@@ -130,19 +143,70 @@ void drs_header_watch_error(request_rec *r, drs_header_open_t *open)
     }
 }
 
+static apr_status_t parse_lines(const watch_t *watch, apr_array_header_t *ops,
+                                const char **why)
+{
+    line_t *lines = (line_t *)watch->lines->elts;
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    for (i = 0; rv == APR_SUCCESS && i < watch->lines->nelts; i++) {
+        rv = drs_ops_parse(lines[i].text, ops, why, ops->pool);
+        lines[i].ops = ops->nelts;
+    }
+    return rv;
+}
+
+/* Whether two requests mean the same session, and the same by a write. */
+static int is_same_place(const request_rec *r, const request_rec *other)
+{
+    drs_conf_t here;
+    drs_conf_t there;
+
+    drs_conf_fill_dir(
+        ap_get_module_config(r->per_dir_config, &drsession_module), &here);
+    drs_conf_fill_dir(
+        ap_get_module_config(other->per_dir_config, &drsession_module), &there);
+    return here.mode == there.mode && here.codec == there.codec &&
+           here.strict == there.strict &&
+           strcmp(here.prefix, there.prefix) == 0 &&
+           strcmp(here.cookie->name, there.cookie->name) == 0;
+}
+
+/* Run what one place said as one step; before a redirect was another place. */
+static apr_status_t run_lines(const watch_t *watch,
+                              const apr_array_header_t *ops,
+                              drs_session_t **session)
+{
+    const line_t *lines = (const line_t *)watch->lines->elts;
+    const drs_op_t *first = (const drs_op_t *)(const void *)ops->elts;
+    int last = watch->lines->nelts - 1;
+    int done = 0;
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    for (i = 0; rv == APR_SUCCESS && i <= last; i++) {
+        if (i < last && is_same_place(lines[i].said, lines[i + 1].said)) {
+            continue;
+        }
+        *session = NULL;
+        rv = watch->open(lines[i].said, session);
+        if (rv != APR_SUCCESS) continue;
+        rv = drs_batch_run(*session, first + done, lines[i].ops - done);
+        done = lines[i].ops;
+    }
+    return rv;
+}
+
 /* Do what the lines say; OK, or the status of the response instead. */
 static int apply(request_rec *r, const watch_t *watch)
 {
     apr_array_header_t *ops = apr_array_make(r->pool, 8, sizeof(drs_op_t));
     drs_session_t *session = NULL;
+    drs_session_t *own = NULL;
     const char *why = "malformed";
-    apr_status_t rv = APR_SUCCESS;
-    int i;
+    apr_status_t rv = parse_lines(watch, ops, &why);
 
-    for (i = 0; rv == APR_SUCCESS && i < watch->lines->nelts; i++) {
-        rv = drs_ops_parse(APR_ARRAY_IDX(watch->lines, i, const char *), ops,
-                           &why, r->pool);
-    }
     if (rv != APR_SUCCESS) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
                       "%s: the response header "
@@ -150,11 +214,8 @@ static int apply(request_rec *r, const watch_t *watch)
                       r->uri, why);
         return HTTP_BAD_GATEWAY;
     }
-    rv = watch->open(r, &session);
-    if (rv == APR_SUCCESS) {
-        rv = drs_batch_run(session, (const drs_op_t *)(void *)ops->elts,
-                           ops->nelts);
-    }
+    rv = run_lines(watch, ops, &session);
+    watch->open(r, &own); /* its terms hold again */
     if (rv == APR_SUCCESS) return OK;
     drs_outage_complain(r, rv,
                         "%s: the response header "

@@ -39,16 +39,32 @@ static int is_replaced(const char *word)
     return 0;
 }
 
+/* Take the next word off a list; what stands in quotes belongs to one. */
+static const char *next_word(const char **list, apr_pool_t *p)
+{
+    const char *from = *list + strspn(*list, ", \t");
+    const char *at = from;
+    int quoted = 0;
+
+    while (*at != '\0' && (quoted || strchr(", \t", *at) == NULL)) {
+        if (*at == '"') quoted = !quoted;
+        if (quoted && *at == '\\' && at[1] != '\0') at++;
+        at++;
+    }
+    *list = at;
+    return at > from ? apr_pstrmemdup(p, from, (apr_size_t)(at - from)) : NULL;
+}
+
 /* What the application said of caching, less what would let others see it. */
 static const char *make_cache_control(const char *given, int announced,
                                       apr_pool_t *p)
 {
     const char *made =
         announced ? "private, no-cache, no-store" : "private, no-cache";
-    char *last;
-    char *word = apr_strtok(apr_pstrdup(p, given), ", \t", &last);
+    const char *list = given;
+    const char *word;
 
-    for (; word != NULL; word = apr_strtok(NULL, ", \t", &last)) {
+    while ((word = next_word(&list, p)) != NULL) {
         if (ap_cstr_casecmp(word, "no-store") == 0) return given;
         if (!is_replaced(word)) made = apr_pstrcat(p, made, ", ", word, NULL);
     }

@@ -61,6 +61,16 @@ int drs_rest_status(apr_status_t rv, const char **word)
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
+int drs_rest_refuse(request_rec *r, apr_status_t rv)
+{
+    const char *word;
+
+    if (rv == DRS_EDOWN) {
+        apr_table_setn(r->err_headers_out, "Retry-After", "1");
+    }
+    return drs_rest_status(rv, &word);
+}
+
 static int answer_bytes(const rest_t *rest, int status, const char *json,
                         apr_size_t len)
 {

@@ -35,4 +35,14 @@ int drs_rest_handle(request_rec *r, const drs_conf_t *conf,
  */
 int drs_rest_status(apr_status_t rv, const char **word);
 
+/**
+ * End a request before its handler; where Redis is down, the client is told
+ * when to come again.
+ *
+ * @param r  the request
+ * @param rv a failure of drs_api_t
+ * @return the HTTP status, for httpd
+ */
+int drs_rest_refuse(request_rec *r, apr_status_t rv);
+
 #endif

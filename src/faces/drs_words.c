@@ -17,6 +17,17 @@ const char *drs_words_refuse(const cmd_parms *cmd, const char *word,
                         cmd->cmd->name, word, allowed);
 }
 
+const char *drs_words_switch(const cmd_parms *cmd, const char *word, int *on)
+{
+    int is_on = ap_cstr_casecmp(word, "On") == 0;
+
+    if (!is_on && ap_cstr_casecmp(word, "Off") != 0) {
+        return drs_words_refuse(cmd, word, "On or Off");
+    }
+    *on = is_on;
+    return NULL;
+}
+
 /* The units of a time, by their length: us, and how they are written. */
 static const struct {
     apr_interval_time_t us;

@@ -26,6 +26,16 @@ const char *drs_words_refuse(const cmd_parms *cmd, const char *word,
                              const char *allowed);
 
 /**
+ * Read On or Off, in any case.
+ *
+ * @param cmd  of the setter
+ * @param word as written
+ * @param on   out: 1 or 0
+ * @return NULL or a sentence
+ */
+const char *drs_words_switch(const cmd_parms *cmd, const char *word, int *on);
+
+/**
  * Read a time: digits, with ms, s (or nothing), min, h or d, in any case;
  * at most 36500d.
  *

@@ -132,8 +132,6 @@ static const char *call(site_t *site, int argc, char **argv)
         return how->AP_TAKE1(&site->cmd, site->dir, argv[1]);
     case TAKE12:
         return how->AP_TAKE2(&site->cmd, site->dir, argv[1], argv[2]);
-    case FLAG:
-        return how->AP_FLAG(&site->cmd, site->dir, strcmp(argv[1], "On") == 0);
     case TAKE_ARGV:
         return how->AP_TAKE_ARGV(&site->cmd, site->dir, argc - 1, argv + 1);
     case ITERATE:

@@ -186,6 +186,10 @@ static void a_script_denied_a_command_is_unsure(void **state)
         "subcommand script: 5f, on @user_script:12.\r\n",
         "-ERR ACL failure in script: User drs has no permissions to run "
         "the 'pexpire' command script: 5f, on @user_script:12.\r\n",
+        "-ERR Unknown Redis command called from script script: 5f, on "
+        "@user_script:12.\r\n",
+        "-ERR Unknown command called from script script: 5f, on "
+        "@user_script:12.\r\n",
     };
     size_t i;
 
