@@ -233,7 +233,11 @@ apr_status_t drs_pool_renew(drs_pool_t *pool, drs_redis_t *redis,
 
     drs_redis_close(redis);
     rv = drs_redis_open(redis, deadline, why);
-    if (rv != APR_SUCCESS) drs_pool_return(pool, redis, DRS_VERDICT_DEAD);
+    if (rv != APR_SUCCESS) {
+        drs_pool_return(pool, redis,
+                        drs_redis_has_served(redis) ? DRS_VERDICT_BARRED
+                                                    : DRS_VERDICT_DEAD);
+    }
     return rv;
 }
 
@@ -268,7 +272,7 @@ int drs_pool_return(drs_pool_t *pool, drs_redis_t *redis, drs_verdict_t verdict)
         pool->probe = NULL;
         pool->probing = 0;
     }
-    if (verdict == DRS_VERDICT_DEAD) {
+    if (verdict == DRS_VERDICT_DEAD || verdict == DRS_VERDICT_BARRED) {
         note_failure(pool, now);
     }
     else if (verdict != DRS_VERDICT_LOST) {

@@ -22,11 +22,13 @@ typedef struct drs_pool_conf_t {
 
 /** What a call says of the connection it gives back. */
 typedef enum drs_verdict_t {
-    DRS_VERDICT_GOOD,  /* every reply arrived whole: may serve others */
-    DRS_VERDICT_STALE, /* to be closed; the server itself is well */
-    DRS_VERDICT_LOST,  /* to be closed, and those that lie idle with it; the
+    DRS_VERDICT_GOOD,   /* every reply arrived whole: may serve others */
+    DRS_VERDICT_STALE,  /* to be closed; the server itself is well */
+    DRS_VERDICT_LOST,   /* to be closed, and those that lie idle with it; the
                          server may be well: connecting will tell */
-    DRS_VERDICT_DEAD   /* to be closed, counted by the breaker, and a sign that
+    DRS_VERDICT_BARRED, /* never opened, by a server that said why: counted by
+                           the breaker, no sign about the others */
+    DRS_VERDICT_DEAD    /* to be closed, counted by the breaker, and a sign that
                          those that lie idle are dead too */
 } drs_verdict_t;
 

@@ -212,6 +212,7 @@ static apr_status_t greet(drs_redis_t *redis, int argc, const char **argv,
 
     if (drs_redis_call(redis, &command, 1, &reply, GREETING_MAX, deadline,
                        why) != DRS_FATE_DONE) {
+        redis->served = 0;
         return rv;
     }
     if (reply->type == REDIS_REPLY_ERROR) {
@@ -260,6 +261,7 @@ apr_status_t drs_redis_open(drs_redis_t *redis, apr_interval_time_t deadline,
     int error;
     apr_status_t rv;
 
+    redis->served = 0;
     if (mine < deadline) deadline = mine;
     error = redis->names == NULL
                 ? drs_socket_connect_unix(url->path, deadline, &redis->fd)
@@ -273,8 +275,12 @@ apr_status_t drs_redis_open(drs_redis_t *redis, apr_interval_time_t deadline,
         return DRS_EDOWN;
     }
     rv = enter(redis, deadline, why);
-    if (rv != APR_SUCCESS) drs_redis_close(redis);
-    redis->served = 0;
+    if (rv == APR_SUCCESS) {
+        redis->served = 0;
+    }
+    else {
+        drs_redis_close(redis);
+    }
     return rv;
 }
 

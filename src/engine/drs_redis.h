@@ -105,7 +105,8 @@ void drs_redis_close(drs_redis_t *redis);
 int drs_redis_is_open(const drs_redis_t *redis);
 
 /**
- * Tell whether a connection has brought an answer, a greeting aside.
+ * Tell whether a connection has brought an answer, a greeting aside; of one
+ * that could not be opened, whether it was the greeting's answer.
  *
  * @param redis any
  * @return 1 when there was one since it was opened; else 0

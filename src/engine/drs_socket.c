@@ -65,6 +65,21 @@ static int connect_patiently(int fd, const struct sockaddr *to, socklen_t len,
     return 0;
 }
 
+/*
+ * Where nobody listens, TCP connects a socket to itself if the port it was
+ * given for its own end is that one: it would read its own commands.
+ */
+static int is_own_end(int fd, const struct sockaddr *to, socklen_t len)
+{
+    struct sockaddr_storage own;
+    socklen_t size = sizeof(own);
+
+    memset(&own, 0, sizeof(own));
+    return to->sa_family != AF_UNIX &&
+           getsockname(fd, (struct sockaddr *)&own, &size) == 0 &&
+           size == len && memcmp(&own, to, len) == 0;
+}
+
 /* Connect a socket of ours, or tell why not in errno's words. */
 static int connect_to(const struct sockaddr *to, socklen_t len,
                       apr_interval_time_t deadline, int *fd)
@@ -82,6 +97,7 @@ static int connect_to(const struct sockaddr *to, socklen_t len,
             getsockopt(made, SOL_SOCKET, SO_ERROR, &error, &size);
         }
     }
+    if (error == 0 && is_own_end(made, to, len)) error = ECONNREFUSED;
     if (error == 0) {
         *fd = made;
     }

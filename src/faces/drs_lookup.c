@@ -24,14 +24,18 @@ static int is_answer(apr_status_t rv)
     return rv == APR_SUCCESS || rv == APR_NOTFOUND || rv == DRS_EVALUE;
 }
 
+/* What another section's codec made of a value is no answer here. */
+static int holds(const drs_lookup_memory_t *memory, const drs_place_t *place)
+{
+    return memory->fields != NULL && memory->codec == place->conf->codec &&
+           memory->changes == drs_session_changes(place->session);
+}
+
 static const found_t *recall(const drs_place_t *place, const char *field)
 {
     const drs_lookup_memory_t *memory = place->memory;
 
-    if (memory->fields == NULL ||
-        memory->changes != drs_session_changes(place->session)) {
-        return NULL;
-    }
+    if (!holds(memory, place)) return NULL;
     return apr_hash_get(memory->fields, field, APR_HASH_KEY_STRING);
 }
 
@@ -43,9 +47,9 @@ static const found_t *look_up(const drs_place_t *place, const char *field)
 
     if (known != NULL) return known;
 
-    if (memory->fields == NULL ||
-        memory->changes != drs_session_changes(place->session)) {
+    if (!holds(memory, place)) {
         memory->fields = apr_hash_make(place->p);
+        memory->codec = place->conf->codec;
         memory->changes = drs_session_changes(place->session);
     }
     found = apr_pcalloc(place->p, sizeof(*found));

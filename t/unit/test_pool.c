@@ -258,6 +258,37 @@ static void failures_to_connect_open_it_too(void **state)
     drs_pool_return(pool, rig_borrow(rig, pool), DRS_VERDICT_GOOD);
 }
 
+/* At its most clients, Redis lets nobody in and goes on with who is. */
+static void who_is_not_let_in_takes_nobody_along(void **state)
+{
+    static const char *const answers[] = {
+        "-ERR max number of clients reached\r\n",
+        "-WRONGPASS invalid username-password pair\r\n",
+    };
+    rig_t *rig = *state;
+    drs_pool_t *pool;
+    drs_redis_t *idle;
+    drs_redis_t *out;
+    size_t i;
+
+    rig->conf.server.pass = "secret";
+    pool = rig_pool(rig);
+    for (i = 0; i < COUNT(answers); i++) {
+        fake_forget(rig->fake);
+        PLAY(rig->fake, { .bytes = "+OK\r\n" });
+        PLAY(rig->fake, { .bytes = "+OK\r\n" });
+        PLAY(rig->fake, { .bytes = answers[i], .end = FAKE_CLOSE });
+        idle = rig_borrow(rig, pool);
+        out = rig_borrow(rig, pool);
+        drs_pool_return(pool, idle, DRS_VERDICT_GOOD);
+        assert_int_equal(
+            drs_pool_renew(pool, out, rig_in(rig, LONG), &rig->why), DRS_EDOWN);
+        assert_ptr_equal(rig_borrow(rig, pool), idle);
+        assert_int_equal(fake_connections(rig->fake, 3), 3);
+        drs_pool_return(pool, idle, DRS_VERDICT_STALE);
+    }
+}
+
 static void only_failures_in_a_row_count(void **state)
 {
     static const drs_verdict_t well[] = { DRS_VERDICT_GOOD, DRS_VERDICT_STALE };
@@ -519,6 +550,7 @@ int main(void)
         TCP(who_waits_gets_what_another_gives_back),
         TCP(three_failures_open_the_breaker),
         TCP(failures_to_connect_open_it_too),
+        TCP(who_is_not_let_in_takes_nobody_along),
         TCP(only_failures_in_a_row_count),
         TCP(an_open_breaker_lets_one_probe_through),
         TCP(each_failed_probe_doubles_the_pause_up_to_two_seconds),
