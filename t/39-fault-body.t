@@ -24,6 +24,11 @@ DRSession On
     DRSessionAllow write *
     LimitRequestBody 10
 </Location>
+<Location /tiny>
+    SetHandler drsession
+    DRSessionAllow write *
+    DRSessionLimit value=20
+</Location>
 CONF
 
 my $jar = jar();
@@ -43,6 +48,11 @@ sub statuses {
     my $text = readline($link) // '';
     return join ' ', $text =~ m{HTTP/1\.1 (\d+) }g;
 }
+
+# The first 20 bytes of it are JSON, what follows is blank.
+my $padded = '{"a":7}' . ' ' x 93;
+is statuses("PATCH /tiny/ ${head}Transfer-Encoding: chunked\r\n\r\n"
+    . "64\r\n$padded\r\n0\r\n\r\n"), 413, 'an object over DRSessionLimit';
 
 my $long = '7' x 20;
 is statuses("PUT /small/a ${head}Content-Length: 20\r\n\r\n$long$next"),
