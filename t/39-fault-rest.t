@@ -22,6 +22,10 @@ my $jar = jar();
 my $first = $httpd->request('POST', '/s/hits?incr=7', jar => $jar);
 is $first->{status}, 204, 'a sum that may not be read is counted';
 is $first->{body}, '', 'and not told';
+like header($first, 'Cache-Control') // '', qr/\bno-store\b/,
+    'no cache keeps the response that has the cookie';
+unlike header($httpd->request('POST', '/s/hits?incr=0', jar => $jar),
+    'Cache-Control') // '', qr/no-store/, 'others it may keep for its user';
 is $redis->cmd(HGET => 'drsession:' . $jar->id, 'hits'), 7, 'it is there';
 
 # Browsers leave the standard port out of Origin, some clients put it in Host.
