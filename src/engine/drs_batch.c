@@ -18,7 +18,7 @@ typedef struct plan_t {
     int n;
     int makes; /* some step can make a session */
     int ends;  /* a destroy is among the operations */
-    int moves; /* a regenerate is, behind the last destroy */
+    int moves; /* a regenerate is; of no account where there is an end */
     drs_then_t turn;
     const char *other; /* key for the turn */
 } plan_t;
@@ -59,7 +59,6 @@ static apr_status_t make_plan(drs_session_t *session, const drs_op_t *ops,
         if (ops[i].verb == DRS_OP_DESTROY) {
             plan->n = 0;
             plan->makes = 0;
-            plan->moves = 0;
             plan->ends = 1;
         }
         else if (ops[i].verb == DRS_OP_REGENERATE) {

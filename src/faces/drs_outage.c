@@ -138,13 +138,24 @@ static int is_example(drs_outage_t *outage)
     return is_new;
 }
 
+/*
+ * Whether the lines about all requests count such a failure. A reply that is
+ * unfit, too long for one, is a failure of the trip and counted; an error
+ * that Redis answered is none.
+ */
+static int is_counted(drs_outage_t *outage, apr_status_t rv)
+{
+    if (rv == DRS_EDOWN || rv == DRS_EUNSURE) return 1;
+    return rv == DRS_EREPLY && apr_atomic_read32(&outage->failing);
+}
+
 void drs_outage_complain(request_rec *r, apr_status_t rv, const char *format,
                          ...)
 {
     const drs_conf_server_t *conf =
         ap_get_module_config(r->server->module_config, &drsession_module);
-    int is_one_of_many = (rv == DRS_EDOWN || rv == DRS_EUNSURE) &&
-                         !is_example(drs_route_baton(conf->route));
+    drs_outage_t *outage = drs_route_baton(conf->route);
+    int is_one_of_many = is_counted(outage, rv) && !is_example(outage);
     int level = is_one_of_many ? APLOG_DEBUG : APLOG_ERR;
     va_list args;
 

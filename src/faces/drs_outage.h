@@ -42,8 +42,8 @@ void drs_outage_note(void *outage, apr_status_t rv, int recovered,
 
 /**
  * Log that a request failed: as an error, or at level debug where Redis is
- * down and this child gave an example within the last minute; then the lines
- * of drs_outage_note() count it.
+ * down or its replies are unfit and this child gave an example within the
+ * last minute; then the lines of drs_outage_note() count it.
  *
  * @param r      the request
  * @param rv     why it failed

@@ -258,10 +258,9 @@ static int read_body(const rest_t *rest, const char **body, apr_size_t *len)
     apr_size_t most = (apr_size_t)rest->conf->value_max;
     char *buffer;
     long n = 1;
+    int status = ap_setup_client_block(r, REQUEST_CHUNKED_DECHUNK);
 
-    if (ap_setup_client_block(r, REQUEST_CHUNKED_DECHUNK) != OK) {
-        return HTTP_BAD_REQUEST;
-    }
+    if (status != OK) return status;
     *len = 0;
     if (r->remaining > (apr_off_t)most) return HTTP_REQUEST_ENTITY_TOO_LARGE;
     if (!ap_should_client_block(r)) {
@@ -286,7 +285,7 @@ static int refuse_body(const rest_t *rest, int status)
     if (status == HTTP_REQUEST_ENTITY_TOO_LARGE) {
         return complain(rest, status, "value",
                         "the body is over the limit "
-                        "(DRSessionLimit)");
+                        "(DRSessionLimit, LimitRequestBody)");
     }
     return complain(rest, status, "value", "the body cannot be read");
 }

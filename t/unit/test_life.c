@@ -5,6 +5,7 @@
  */
 #include "drs_life.h"
 
+#include "drs_handoff.h"
 #include "drs_id.h"
 #include "drs_session.h"
 #include "drs_view.h"
@@ -158,6 +159,23 @@ static void what_fails_leaves_its_outputs_alone(void **state)
     assert_string_equal(json[1], "mine");
 }
 
+/* Or what a program wrote while its request used up its time would stay. */
+static void the_expiry_is_set_when_the_time_is_used_up(void **state)
+{
+    request_t request;
+    rig_t *rig = *state;
+
+    now = apr_time_from_sec(1000);
+    request_begin(&request, state, request_client_id);
+    request.terms.idle = apr_time_from_sec(3600);
+    PLAY(rig->fake, { .bytes = "*2\r\n:0\r\n:1\r\n" });
+    assert_int_equal(drs_handoff_give(request.session), APR_SUCCESS);
+    request.session->store.budget = 0;
+    assert_int_equal(drs_handoff_settle(request.session), APR_SUCCESS);
+    assert_int_equal(fake_heard(rig->fake), 1);
+    assert_non_null(strstr(fake_command(rig->fake, 0)->text, " 3600000 "));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -167,6 +185,7 @@ int main(void)
         TCP(a_probe_that_ends_leaves_room_for_another),
         TCP(a_value_that_is_none_is_not_added),
         TCP(what_fails_leaves_its_outputs_alone),
+        TCP(the_expiry_is_set_when_the_time_is_used_up),
     };
     int failed;
 

@@ -5,7 +5,11 @@
  */
 #include "drs_route.h"
 
+#include <pthread.h>
+
 #include "rig.h"
+
+enum { CALLS = 8, WAITERS = 3 };
 
 #define OWN "$3\r\nown\r\n"
 
@@ -91,12 +95,101 @@ static void the_end_of_a_connection_that_served_is_no_failure(void **state)
     }
 }
 
+/* A server that accepts and hangs up is as dead as one that does not. */
+static void who_hangs_up_at_the_first_command_counts(void **state)
+{
+    rig_t *rig = *state;
+    drs_route_t *route = drs_route_create(&rig->conf, rig->p);
+    drs_trip_t trip;
+    int i;
+
+    PLAY(rig->fake, { .end = FAKE_CLOSE });
+    for (i = 0; i < 3; i++) {
+        assert_int_equal(rig_travel(rig, route, WRITE, 1, LONG, &trip),
+                         DRS_EUNSURE);
+    }
+    assert_int_equal(rig_travel(rig, route, WRITE, 1, LONG, &trip), DRS_EDOWN);
+    assert_int_equal(rig->why.unasked, 1);
+}
+
+/* One outage of 250 ms, however many calls it met. */
+static void calls_under_way_open_the_breaker_no_further(void **state)
+{
+    rig_t *rig = *state;
+    drs_redis_t *redis[CALLS];
+    drs_pool_t *pool;
+    int i;
+
+    rig->conf.pool.max = CALLS;
+    pool = rig_pool(rig);
+    for (i = 0; i < CALLS; i++) redis[i] = rig_borrow(rig, pool);
+    for (i = 0; i < CALLS; i++) {
+        drs_pool_return(pool, redis[i], DRS_VERDICT_DEAD);
+    }
+    rig_refused(rig, pool, LONG);
+    fake_sleep(260);
+    drs_pool_return(pool, rig_borrow(rig, pool), DRS_VERDICT_GOOD);
+}
+
+typedef struct waiter_t {
+    drs_pool_t *pool;
+    apr_interval_time_t took; /* us */
+    apr_status_t rv;
+} waiter_t;
+
+static void *wait_for_one(void *data)
+{
+    waiter_t *waiter = data;
+    apr_interval_time_t start = drs_clock_now();
+    drs_redis_t *redis = NULL;
+    drs_why_t why;
+
+    waiter->rv =
+        drs_pool_borrow(waiter->pool, start + 2 * LONG * MS, &redis, &why);
+    waiter->took = drs_clock_now() - start;
+    return NULL;
+}
+
+/* What the first of them does not take wakes the next. */
+static void all_who_wait_go_when_the_breaker_opens(void **state)
+{
+    rig_t *rig = *state;
+    pthread_t threads[WAITERS];
+    waiter_t waiters[WAITERS];
+    drs_redis_t *last;
+    int i;
+
+    rig->conf.pool.max = 1;
+    rig->conf.pool.wait = 2 * LONG * MS;
+    waiters[0].pool = rig_pool(rig);
+    for (i = 0; i < 2; i++) {
+        drs_pool_return(waiters[0].pool, rig_borrow(rig, waiters[0].pool),
+                        DRS_VERDICT_DEAD);
+    }
+    last = rig_borrow(rig, waiters[0].pool);
+    for (i = 0; i < WAITERS; i++) {
+        waiters[i].pool = waiters[0].pool;
+        assert_int_equal(
+            pthread_create(&threads[i], NULL, wait_for_one, &waiters[i]), 0);
+    }
+    fake_sleep(60);
+    drs_pool_return(waiters[0].pool, last, DRS_VERDICT_DEAD);
+    for (i = 0; i < WAITERS; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(waiters[i].rv, DRS_EDOWN);
+        assert_true(waiters[i].took < 60 * MS + rig_slack());
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TCP(one_given_back_dead_closes_all_idle_ones),
         TCP(lost_ones_count_for_nothing_and_take_the_idle_along),
         TCP(the_end_of_a_connection_that_served_is_no_failure),
+        TCP(who_hangs_up_at_the_first_command_counts),
+        TCP(calls_under_way_open_the_breaker_no_further),
+        TCP(all_who_wait_go_when_the_breaker_opens),
     };
     int failed;
 

@@ -272,16 +272,34 @@ static void the_first_request_and_one_a_minute_are_examples(void **state)
 /* What says nothing about the server is nobody's example. */
 static void other_failures_are_always_named(void **state)
 {
-    static const apr_status_t others[] = { DRS_EREPLY, DRS_EVALUE, DRS_ESENT,
-                                           DRS_EGONE, APR_EGENERAL };
+    static const apr_status_t others[] = { DRS_EVALUE, DRS_ESENT, DRS_EGONE,
+                                           APR_EGENERAL };
     site_t *site = *state;
     size_t i;
     int k;
 
+    for (k = 0; k < 3; k++) assert_true(is_named(site, DRS_EREPLY));
     fail_once(site, "h: refused");
     for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
         for (k = 0; k < 3; k++) assert_true(is_named(site, others[i]));
     }
+}
+
+/* Whoever may fill a session can make one that is too long to be read. */
+static void unfit_replies_are_named_once_and_counted(void **state)
+{
+    site_t *site = *state;
+    int i;
+
+    for (i = 0; i < 50; i++) {
+        drs_why_t why = { "h: unfit", 0 };
+
+        drs_outage_note(site->outage, DRS_EREPLY, 0, &why);
+        if (i == 0) n_lines = 0;
+        assert_int_equal(is_named(site, DRS_EREPLY), i == 0);
+        answer(site, 0);
+    }
+    assert_int_equal(n_lines, 0);
 }
 
 static void what_is_not_logged_is_not_written(void **state)
@@ -336,6 +354,7 @@ int main(void)
         TEST(answers_in_between_are_no_end),
         TEST(the_first_request_and_one_a_minute_are_examples),
         TEST(other_failures_are_always_named),
+        TEST(unfit_replies_are_named_once_and_counted),
         TEST(what_is_not_logged_is_not_written),
         TEST(threads_count_together),
     };
