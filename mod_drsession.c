@@ -107,9 +107,7 @@ static void on_used(void *baton)
 
 static int on_can_send(void *baton)
 {
-    const binding_t *binding = baton;
-
-    return drs_reply_can_send(binding->r);
+    return drs_reply_can_send(((const binding_t *)baton)->r);
 }
 
 static void on_announce(void *baton, const char *id)
@@ -204,18 +202,27 @@ static apr_status_t open_session(request_rec *r, drs_session_t **session)
     return rv;
 }
 
+/* A page that tells whether there is a session is one user's, too. */
+static const char *tell_id(drs_session_t *session)
+{
+    return drs_session_id(drs_session_use(session));
+}
+
+static const char *tell_key(drs_session_t *session)
+{
+    return drs_session_key(drs_session_use(session));
+}
+
 static const drs_api_t api = {
     /* clang-format off */
-    open_session, drs_session_id, drs_session_key,
+    open_session, tell_id, tell_key,
     drs_session_get, drs_session_get_string, drs_session_get_int,
     drs_session_get_many,
     drs_session_set, drs_session_set_string, drs_session_set_int,
-    drs_session_set_many,
-    drs_session_add, drs_session_incr,
+    drs_session_set_many, drs_session_add, drs_session_incr,
     drs_session_has, drs_session_del, drs_session_pop,
     drs_session_count, drs_session_keys, drs_session_all,
-    drs_session_destroy, drs_session_regenerate,
-    drs_session_error
+    drs_session_destroy, drs_session_regenerate, drs_session_error
     /* clang-format on */
 };
 

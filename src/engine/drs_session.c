@@ -47,8 +47,13 @@ void drs_session_adopt(drs_session_t *session, const char *id)
 {
     if (session->id != NULL || session->changes > 0 || id == NULL) return;
     session->id = id;
-    /* What was read of nothing is not to be remembered. */
-    session->changes++;
+    session->changes++; /* what was read of nothing is old */
+}
+
+drs_session_t *drs_session_use(drs_session_t *session)
+{
+    session->host.used(session->host.baton);
+    return session;
 }
 
 const char *drs_session_id(drs_session_t *session)
