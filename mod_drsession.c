@@ -59,11 +59,22 @@ static apr_status_t open_session(request_rec *r, drs_session_t **session)
     return rv;
 }
 
+/* A page that tells whether there is a session is one user's, too. */
+static const char *tell_id(drs_session_t *session)
+{
+    return drs_session_id(drs_session_use(session));
+}
+
+static const char *tell_key(drs_session_t *session)
+{
+    return drs_session_key(drs_session_use(session));
+}
+
 static const drs_api_t api = {
     /* clang-format off */
     open_session,
-    drs_session_id,
-    drs_session_key,
+    tell_id,
+    tell_key,
     drs_session_get,
     drs_session_get_string,
     drs_session_get_int,

@@ -75,9 +75,10 @@ typedef struct drs_session_t drs_session_t;
  *   `DRSessionCodec` than json it is what that codec takes.
  * - outputs are untouched unless the call returns APR_SUCCESS; texts are
  *   NUL-terminated and live in p; their len may be NULL.
- * - any call counts as use of the session: the response gets `Vary:
- *   Cookie` and `Cache-Control: private, no-cache`; the first one that
- *   reaches Redis refreshes the expiry (DRSessionIdle, DRSessionTouch).
+ * - any call but open() and error() counts as use of the session: the
+ *   response gets `Vary: Cookie` and `Cache-Control: private, no-cache`; the
+ *   first one that reaches Redis refreshes the expiry (DRSessionIdle,
+ *   DRSessionTouch).
  */
 typedef struct drs_api_t {
     /**

@@ -180,12 +180,12 @@ static drs_verdict_t judge_connection(const drs_redis_t *redis,
                                       const drs_trip_t *trip, drs_fate_t fate,
                                       const refusal_t *refusal)
 {
-    if (fate == DRS_FATE_DONE && is_left_open(trip)) return DRS_VERDICT_STALE;
     if (fate == DRS_FATE_GARBLED) return DRS_VERDICT_STALE;
     if (fate == DRS_FATE_CLOSED && drs_redis_has_served(redis)) {
         return DRS_VERDICT_LOST;
     }
     if (fate != DRS_FATE_DONE) return DRS_VERDICT_DEAD;
+    if (is_left_open(trip)) return DRS_VERDICT_STALE;
     return refusal != NULL && refusal->meaning == RENEW ? DRS_VERDICT_STALE
                                                         : DRS_VERDICT_GOOD;
 }

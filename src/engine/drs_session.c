@@ -63,6 +63,12 @@ void drs_session_adopt(drs_session_t *session, const char *id)
     life->changes++;
 }
 
+drs_session_t *drs_session_use(drs_session_t *session)
+{
+    session->host.used(session->host.baton);
+    return session;
+}
+
 const char *drs_session_id(drs_session_t *session)
 {
     return session->life->id;

@@ -63,7 +63,16 @@ void drs_session_agree(drs_session_t *session, const drs_terms_t *terms);
  */
 unsigned int drs_session_changes(const drs_session_t *session);
 
-/** The member id of drs_api_t, whose contract stands there. */
+/**
+ * Say that the response depends on the session: what calls without traffic
+ * tell of it is one user's, too.
+ *
+ * @param session any
+ * @return the same
+ */
+drs_session_t *drs_session_use(drs_session_t *session);
+
+/** The member id of drs_api_t, whose contract stands there; no use of it. */
 const char *drs_session_id(drs_session_t *session);
 
 /** The member key of drs_api_t, whose contract stands there. */

@@ -34,41 +34,6 @@ apr_status_t drs_child_export(request_rec *r, const drs_conf_t *conf,
     return APR_SUCCESS;
 }
 
-/* Whether a name is REDIRECT_, once or more, and one of the three. */
-static int is_left_over(const char *name, const char *env)
-{
-    static const char redirect[] = "REDIRECT_";
-    const char *word = name;
-    apr_size_t len = strlen(env);
-
-    while (ap_cstr_casecmpn(word, redirect, sizeof(redirect) - 1) == 0) {
-        word += sizeof(redirect) - 1;
-    }
-    if (word == name || ap_cstr_casecmpn(word, env, len) != 0) return 0;
-    return ap_cstr_casecmp(word + len, "_KEY") == 0 ||
-           ap_cstr_casecmp(word + len, "_URL") == 0 ||
-           ap_cstr_casecmp(word + len, "_IDLE") == 0;
-}
-
-static void clear_left_over(request_rec *r, const char *env)
-{
-    const apr_array_header_t *vars = apr_table_elts(r->subprocess_env);
-    const apr_table_entry_t *entry = (const apr_table_entry_t *)vars->elts;
-    apr_array_header_t *found = apr_array_make(r->pool, 4, sizeof(char *));
-    int i;
-
-    /* Collected first: a table must not shrink while it is walked. */
-    for (i = 0; i < vars->nelts; i++) {
-        if (entry[i].key != NULL && is_left_over(entry[i].key, env)) {
-            APR_ARRAY_PUSH(found, const char *) = entry[i].key;
-        }
-    }
-    for (i = 0; i < found->nelts; i++) {
-        apr_table_unset(r->subprocess_env,
-                        APR_ARRAY_IDX(found, i, const char *));
-    }
-}
-
 void drs_child_clear(request_rec *r)
 {
     const request_rec *at = r;
@@ -81,6 +46,6 @@ void drs_child_clear(request_rec *r)
             &conf);
         if (conf.mode == DRS_MODE_OFF) continue;
         if (at->main != NULL) drs_env_clear(r, &conf);
-        clear_left_over(r, conf.env);
+        drs_env_clear_redirected(r, &conf);
     }
 }

@@ -51,7 +51,35 @@ static int is_exported(const char *name, const apr_array_header_t *names)
     return 0;
 }
 
-void drs_env_clear(request_rec *r, const drs_conf_t *conf)
+/* The name that httpd has put behind REDIRECT_, once or more; else NULL. */
+static const char *skip_redirects(const char *name)
+{
+    static const char redirect[] = "REDIRECT_";
+    const char *word = name;
+
+    while (ap_cstr_casecmpn(word, redirect, sizeof(redirect) - 1) == 0) {
+        word += sizeof(redirect) - 1;
+    }
+    return word > name ? word : NULL;
+}
+
+/* Request headers are variables of a program, too. */
+static int is_forwarded(const char *name, const drs_conf_t *conf)
+{
+    int i;
+
+    if (ap_cstr_casecmpn(name, "HTTP_", 5) != 0) return 0;
+    for (i = 0; i < count(conf->forwards); i++) {
+        if (drs_forward_is_same(
+                name + 5,
+                APR_ARRAY_IDX(conf->forwards, i, drs_forward_t).header)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void clear(request_rec *r, const drs_conf_t *conf, int redirected)
 {
     const apr_array_header_t *vars = apr_table_elts(r->subprocess_env);
     const apr_table_entry_t *entry = (const apr_table_entry_t *)vars->elts;
@@ -67,15 +95,27 @@ void drs_env_clear(request_rec *r, const drs_conf_t *conf)
     for (i = 0; i < vars->nelts; i++) {
         const char *name = entry[i].key;
 
-        if (name != NULL && (has_prefix(name, conf->env, r->pool) ||
-                             is_exported(name, names))) {
-            APR_ARRAY_PUSH(ours, const char *) = name;
+        if (name != NULL && redirected) name = skip_redirects(name);
+        if (name != NULL &&
+            (has_prefix(name, conf->env, r->pool) || is_exported(name, names) ||
+             (redirected && is_forwarded(name, conf)))) {
+            APR_ARRAY_PUSH(ours, const char *) = entry[i].key;
         }
     }
     for (i = 0; i < ours->nelts; i++) {
         apr_table_unset(r->subprocess_env,
                         APR_ARRAY_IDX(ours, i, const char *));
     }
+}
+
+void drs_env_clear(request_rec *r, const drs_conf_t *conf)
+{
+    clear(r, conf, 0);
+}
+
+void drs_env_clear_redirected(request_rec *r, const drs_conf_t *conf)
+{
+    clear(r, conf, 1);
 }
 
 /* The fields to read: the exported ones, then the forwarded ones. */

@@ -33,6 +33,15 @@ typedef struct drs_env_memory_t {
 void drs_env_clear(request_rec *r, const drs_conf_t *conf);
 
 /**
+ * Remove what an earlier request of the same redirects was shown, and httpd
+ * has put behind REDIRECT_: its variables and the headers made for it.
+ *
+ * @param r    the request at hand
+ * @param conf of the earlier one, filled in
+ */
+void drs_env_clear_redirected(request_rec *r, const drs_conf_t *conf);
+
+/**
  * Export the listed fields and PREFIX_STATUS, and set the request headers
  * that forward fields: in one round trip for any number of fields, or none
  * where memory still holds.

@@ -498,7 +498,7 @@ static int is_cross_site(request_rec *r)
     const char *site = apr_table_get(r->headers_in, "Sec-Fetch-Site");
     const char *origin = apr_table_get(r->headers_in, "Origin");
 
-    if (r->method_number == M_GET) return 0;
+    if (r->method_number == M_GET || r->method_number == M_OPTIONS) return 0;
     if (site != NULL) {
         return strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0;
     }
