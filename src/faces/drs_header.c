@@ -203,7 +203,6 @@ static int apply(request_rec *r, const watch_t *watch)
 {
     apr_array_header_t *ops = apr_array_make(r->pool, 8, sizeof(drs_op_t));
     drs_session_t *session = NULL;
-    drs_session_t *own = NULL;
     const char *why = "malformed";
     apr_status_t rv = parse_lines(watch, ops, &why);
 
@@ -215,7 +214,6 @@ static int apply(request_rec *r, const watch_t *watch)
         return HTTP_BAD_GATEWAY;
     }
     rv = run_lines(watch, ops, &session);
-    watch->open(r, &own); /* its terms hold again */
     if (rv == APR_SUCCESS) return OK;
     drs_outage_complain(r, rv,
                         "%s: the response header "
