@@ -10,9 +10,11 @@ use DRS;
 use IO::Socket::INET;
 use Test::More;
 
-needs();
+needs('reqtimeout');
 my $redis = start_redis();
-my $httpd = start_httpd(redis => $redis, conf => <<'CONF');
+my $httpd = start_httpd(redis => $redis, modules => ['reqtimeout'],
+    conf => <<'CONF');
+RequestReadTimeout body=1
 DRSession On
 <Location /s>
     SetHandler drsession
@@ -38,12 +40,12 @@ my $next = "GET /s/a $head\r\n";
 
 # The statuses of all responses to some bytes, after which no more come.
 sub statuses {
-    my ($bytes) = @_;
+    my ($bytes, $wait) = @_;
     my $link = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
         PeerPort => $httpd->port, Timeout => 10) // die "httpd: $!";
     print {$link} $bytes;
     $link->flush;
-    shutdown $link, 1;
+    shutdown $link, 1 unless $wait;
     local $/;
     my $text = readline($link) // '';
     return join ' ', $text =~ m{HTTP/1\.1 (\d+) }g;
@@ -61,6 +63,8 @@ is statuses("PUT /small/a ${head}Transfer-Encoding: chunked\r\n\r\n"
     . "14\r\n$long\r\n0\r\n\r\n$next"), 413, 'in chunks';
 is statuses("PUT /s/a ${head}Content-Length: 4\r\n\r\n77"), 400,
     'a body that ends too early';
+is statuses("PUT /s/a ${head}Content-Length: 4\r\n\r\n77", 'wait'), 408,
+    'one that does not come in time';
 is statuses("PUT /s/a ${head}Transfer-Encoding: chunked\r\n\r\n2\r\n77\r\n"),
     400, 'chunks without a last one';
 is statuses("PUT /s/a ${head}Transfer-Encoding: chunked\r\n\r\n2\r\n77\r\n"

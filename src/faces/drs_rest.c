@@ -17,6 +17,7 @@
 #include <http_log.h>
 #include <http_protocol.h>
 
+#include "drs_body.h"
 #include "drs_codec.h"
 #include "drs_outage.h"
 #include "drs_view.h"
@@ -254,30 +255,7 @@ static int get_field(const rest_t *rest)
 /* Read the body, at most as long as a value may be. */
 static int read_body(const rest_t *rest, const char **body, apr_size_t *len)
 {
-    request_rec *r = rest->r;
-    apr_size_t most = (apr_size_t)rest->conf->value_max;
-    char *buffer;
-    long n = 1;
-    int status = ap_setup_client_block(r, REQUEST_CHUNKED_DECHUNK);
-
-    if (status != OK) return status;
-    *len = 0;
-    if (r->remaining > (apr_off_t)most) return HTTP_REQUEST_ENTITY_TOO_LARGE;
-    if (!ap_should_client_block(r)) {
-        *body = "";
-        return OK;
-    }
-    if (r->remaining > 0) most = (apr_size_t)r->remaining;
-    buffer = apr_palloc(r->pool, most + 1);
-    while (n > 0 && *len <= most) {
-        n = ap_get_client_block(r, buffer + *len, most + 1 - *len);
-        if (n > 0) *len += (apr_size_t)n;
-    }
-    if (n < 0) return HTTP_BAD_REQUEST;
-    if (*len > most) return HTTP_REQUEST_ENTITY_TOO_LARGE;
-    buffer[*len] = '\0';
-    *body = buffer;
-    return OK;
+    return drs_body_read(rest->r, (apr_size_t)rest->conf->value_max, body, len);
 }
 
 static int refuse_body(const rest_t *rest, int status)
@@ -287,6 +265,11 @@ static int refuse_body(const rest_t *rest, int status)
                         "the body is over the limit "
                         "(DRSessionLimit, LimitRequestBody)");
     }
+    if (status == HTTP_REQUEST_TIME_OUT) {
+        return complain(rest, status, "value", "the body did not come in time");
+    }
+    /* A filter has answered by itself. */
+    if (!ap_is_HTTP_ERROR(status)) return status;
     return complain(rest, status, "value", "the body cannot be read");
 }
 

@@ -29,8 +29,7 @@ $(BUILD)/fuzz_words $(BUILD)/fuzz_forward $(BUILD)/fuzz_rest: \
 	$(BUILD)/t/fuzz/stage.o
 $(BUILD)/fuzz_words: $(BUILD)/src/faces/drs_words.o
 $(BUILD)/fuzz_forward: $(BUILD)/src/faces/drs_forward.o
-$(BUILD)/fuzz_rest: $(BUILD)/src/faces/drs_rest.o \
-	$(BUILD)/src/faces/drs_outage.o
+$(BUILD)/fuzz_rest: $(patsubst %,$(BUILD)/src/faces/drs_%.o,rest body outage)
 
 $(FUZZ_LUA:%=$(BUILD)/fuzz_%): $(BUILD)/t/fuzz/lua_same.o \
 	$(patsubst %,$(BUILD)/src/lua/drs_lua_%.o,dump load text)
@@ -53,10 +52,12 @@ fuzzers: $(patsubst %,$(BUILD)/fuzz_%,$(filter-out lua_%,$(FUZZ))) tools
 	    @$(MAKE) --no-print-directory \
 	    $(patsubst %,$(BUILD)/fuzz_%,$(filter lua_%,$(FUZZ))))
 
-# libFuzzer has a main() of its own.
+# libFuzzer has a main() of its own. APR takes offsets by null pointers, of
+# which the sanitizer speaks, where it does not find offsetof().
 fuzz:
 	@$(MAKE) -s --no-print-directory CC=clang BUILD=build-fuzz FUZZ_MAIN= \
-	    CFLAGS='-O1 -g' SANITIZE='$(FUZZ_SANITIZE)' \
+	    CFLAGS='-O1 -g -include stddef.h' \
+	    SANITIZE='$(FUZZ_SANITIZE)' \
 	    FUZZ_LIBS='-fsanitize=fuzzer $$(SYSTEM_LIBS) -lm' run-fuzz
 
 run-fuzz: fuzzers

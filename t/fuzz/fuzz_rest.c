@@ -325,7 +325,8 @@ static kind_t sort(const scene_t *scene, unsigned int how, int *status)
     const char *args = r->args != NULL ? r->args : "";
 
     if (field == NULL) return refuse(status, HTTP_INTERNAL_SERVER_ERROR);
-    if (r->method_number != M_GET && is_foreign(scene)) {
+    if (r->method_number != M_GET && r->method_number != M_OPTIONS &&
+        is_foreign(scene)) {
         return refuse(status, HTTP_FORBIDDEN);
     }
     return *field != '\0' ? sort_field(scene, field, args, status)

@@ -6,12 +6,14 @@
 #include <string.h>
 
 #include <ap_expr.h>
+#include <apr_buckets.h>
 #include <apr_cstr.h>
 #include <apr_strings.h>
 #include <http_config.h>
 #include <http_core.h>
 #include <http_log.h>
 #include <http_protocol.h>
+#include <util_filter.h>
 
 #include "drs_conf.h"
 
@@ -62,6 +64,8 @@ request_rec *stage_request(void *own, apr_pool_t *p)
     r->headers_in = apr_table_make(p, 8);
     r->headers_out = apr_table_make(p, 8);
     r->err_headers_out = apr_table_make(p, 8);
+    r->connection = apr_pcalloc(p, sizeof(*r->connection));
+    r->connection->bucket_alloc = apr_bucket_alloc_create(p);
     r->status = HTTP_OK;
     return r;
 }
@@ -141,18 +145,33 @@ int ap_should_client_block(request_rec *r)
     return r->read_chunked || r->remaining > 0;
 }
 
-long ap_get_client_block(request_rec *r, char *to, apr_size_t size)
+apr_status_t ap_get_brigade(ap_filter_t *filter, apr_bucket_brigade *bb,
+                            ap_input_mode_t mode, apr_read_type_e block,
+                            apr_off_t most)
 {
+    apr_bucket_alloc_t *list = bb->bucket_alloc;
     apr_size_t len = stage.left;
 
-    (void)r;
-    if (len == 0) return stage.broken ? -1 : 0;
+    (void)filter;
+    (void)mode;
+    (void)block;
+    if (len == 0 && stage.broken) return APR_EGENERAL;
     if (stage.piece > 0 && len > stage.piece) len = stage.piece;
-    if (len > size) len = size;
-    memcpy(to, stage.body, len);
+    if (len > (apr_size_t)most) len = (apr_size_t)most;
+    APR_BRIGADE_INSERT_TAIL(bb,
+                            apr_bucket_transient_create(stage.body, len, list));
     stage.body += len;
     stage.left -= len;
-    return (long)len;
+    if (stage.left == 0 && !stage.broken) {
+        APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(list));
+    }
+    return APR_SUCCESS;
+}
+
+int ap_map_http_request_error(apr_status_t rv, int status)
+{
+    (void)rv;
+    return status;
 }
 
 void ap_set_content_type(request_rec *r, const char *type)
