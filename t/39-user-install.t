@@ -15,8 +15,9 @@ my $root  = abs_path("$FindBin::Bin/..");
 my $build = $ENV{DRS_BUILD} // "$root/build";
 my $dest  = tempdir('drs-install-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 my $mods  = tempdir('drs-mods-XXXXXX', TMPDIR => 1, CLEANUP => 1);
-chomp(my $libexec = qx(apxs -q LIBEXECDIR));
-chomp(my $bin = qx(apxs -q BINDIR));
+my $apxs = $ENV{APXS} // 'apxs';
+chomp(my $libexec = qx($apxs -q LIBEXECDIR));
+chomp(my $bin = qx($apxs -q BINDIR));
 
 # What is built already is only copied; the sanitizers are in its flags.
 sub install {
