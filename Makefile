@@ -189,6 +189,7 @@ soak:
 run-soak: $(MODULE) lua $(TESTMOD)
 	@$(TEST_ENV) t/soak
 
+# A configuration that is there is the administrator's.
 install: all install-lua
 	install -d $(DESTDIR)$(MODULE_DIR) $(DESTDIR)$(INCLUDEDIR) \
 	    $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1
@@ -198,8 +199,9 @@ install: all install-lua
 	install -m 644 include/mod_drsession.h $(DESTDIR)$(INCLUDEDIR)/
 	if [ -d $(MODS) ]; then \
 	    install -d $(DESTDIR)$(MODS); \
-	    install -m 644 conf/drsession.load conf/drsession.conf \
-	        $(DESTDIR)$(MODS)/; \
+	    install -m 644 conf/drsession.load $(DESTDIR)$(MODS)/; \
+	    [ -e $(DESTDIR)$(MODS)/drsession.conf ] || \
+	        install -m 644 conf/drsession.conf $(DESTDIR)$(MODS)/; \
 	fi
 
 install-lua: lua

@@ -164,6 +164,8 @@ my %needs = (
     'php' => sub { defined $php ? undef : "PHP IS NOT TRIED: $no_php" },
     'a-message-for-the-next-page' => sub {
         defined DRS::Httpd::lua_home() ? undef : 'drsession.so is not built' },
+    'a-token-in-a-form' => sub {
+        defined DRS::Httpd::lua_home() ? undef : 'drsession.so is not built' },
     'one-session-with-a-python-drsession-application' => sub {
         system('/usr/bin/python3 -c "import redis" 2>/dev/null') == 0
             ? undef : 'no python3-redis' },
@@ -338,6 +340,20 @@ $after{'a-message-for-the-next-page'} = sub {
     is scalar(grep { /Saved/ } @said), 1, 'of many at once one shows it';
 };
 
+$after{'a-token-in-a-form'} = sub {
+    my ($at) = @_;
+    my ($mine, $other) = (jar(), jar());
+    my @token = map { $at->{httpd}->get('/address', jar => $_)->{body}
+        =~ /token" value="([0-9a-f]{32})"/ } $mine, $other, $mine;
+    is $token[2], $token[0], 'another tab has the same token';
+    isnt $token[1], $token[0], 'another visitor has his own';
+    my $post = sub { $at->{httpd}->request('POST', '/address', jar => $mine,
+        headers => { 'Content-Type' => 'application/x-www-form-urlencoded' },
+        body => "token=$_[0]&address=x")->{status} };
+    is $post->($token[1]), 403, 'which is of no use to others';
+    is $post->($token[0]), 303, 'the right one is taken';
+};
+
 $after{'a-name-for-the-session-in-the-access-log'} = sub {
     my ($at) = @_;
     my $log = DRS::Httpd::slurp("$at->{dir}/access.log");
@@ -357,7 +373,7 @@ my %noise = (
         qr/AH01075.*passing brigade to output filters/],
 );
 
-cmp_ok scalar(@order), '>=', 9, 'the page has its recipes';
+cmp_ok scalar(@order), '>=', 10, 'the page has its recipes';
 for my $name (@order) {
     my $one = $recipe{$name};
     subtest $name =~ tr/-/_/r => sub {
