@@ -22,6 +22,7 @@ enum { BREAKER_FAILURES = 3 };
 
 static const apr_interval_time_t breaker_least = 250 * 1000; /* us */
 static const apr_interval_time_t breaker_most = 2000 * 1000; /* us */
+static const apr_interval_time_t probe_grace = 50 * 1000;    /* us */
 
 typedef struct slot_t {
     drs_redis_t *redis;
@@ -34,12 +35,14 @@ struct drs_pool_t {
     pid_t pid; /* whose connections these are */
     pthread_mutex_t lock;
     pthread_cond_t freed;
+    pthread_cond_t probed;
     slot_t *idle; /* stack, the latest used on top */
     int n_idle;
     drs_redis_t **spare; /* stack of closed ones */
     int n_spare;
     int failures;              /* in a row */
     int probing;               /* one call tries while the breaker is open */
+    int awaited;               /* others wait for it a little */
     const drs_redis_t *probe;  /* its connection */
     apr_interval_time_t pause; /* us; 0 = breaker closed */
     apr_interval_time_t until; /* us on drs_clock_now(): no call before */
@@ -50,6 +53,7 @@ static apr_status_t destroy_lock(void *data)
 {
     drs_pool_t *pool = data;
 
+    pthread_cond_destroy(&pool->probed);
     pthread_cond_destroy(&pool->freed);
     pthread_mutex_destroy(&pool->lock);
     return APR_SUCCESS;
@@ -62,6 +66,7 @@ static void create_lock(drs_pool_t *pool, apr_pool_t *p)
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&pool->freed, &monotonic);
+    pthread_cond_init(&pool->probed, &monotonic);
     pthread_condattr_destroy(&monotonic);
     pthread_mutex_init(&pool->lock, NULL);
     apr_pool_cleanup_register(p, pool, destroy_lock, apr_pool_cleanup_null);
@@ -92,14 +97,23 @@ drs_pool_t *drs_pool_create(const drs_pool_conf_t *conf,
 
 /*
  * Breaker, called with the lock held. While it is open one call in each
- * pause is let through; its fate decides.
+ * pause is let through; its fate decides. Where nobody asked for longer than
+ * he had to, the server may be back since, and more than one come at once.
  */
 static int may_try(drs_pool_t *pool, apr_interval_time_t now)
 {
     if (pool->pause == 0) return 1;
     if (pool->probing || now < pool->until) return 0;
     pool->probing = 1;
+    pool->awaited = now - pool->until > breaker_least;
     return 1;
+}
+
+static void end_probe(drs_pool_t *pool)
+{
+    pool->probing = 0;
+    pool->probe = NULL;
+    pthread_cond_broadcast(&pool->probed);
 }
 
 static int note_success(drs_pool_t *pool)
@@ -108,8 +122,7 @@ static int note_success(drs_pool_t *pool)
 
     pool->failures = 0;
     pool->pause = 0;
-    pool->probing = 0;
-    pool->probe = NULL;
+    end_probe(pool);
     return was_open;
 }
 
@@ -169,27 +182,46 @@ static void check_owner(const drs_pool_t *pool)
     if (pool->pid != getpid()) abort();
 }
 
-/* Lock held: wait until a connection is there; 0 when none is in time. */
-static int await_slot(drs_pool_t *pool, apr_interval_time_t until)
+/* Lock held: wait for a signal; 0 when none came in time. */
+static int await(drs_pool_t *pool, pthread_cond_t *signal,
+                 apr_interval_time_t until)
 {
     struct timespec at;
 
     at.tv_sec = (time_t)(until / APR_USEC_PER_SEC);
     at.tv_nsec = (long)(until % APR_USEC_PER_SEC) * 1000;
+    return pthread_cond_timedwait(signal, &pool->lock, &at) == 0;
+}
+
+/* Lock held: wait until a connection is there; 0 when none is in time. */
+static int await_slot(drs_pool_t *pool, apr_interval_time_t until)
+{
     while (pool->n_idle == 0 && pool->n_spare == 0) {
-        if (pthread_cond_timedwait(&pool->freed, &pool->lock, &at) != 0) {
+        if (!await(pool, &pool->freed, until)) {
             return pool->n_idle > 0 || pool->n_spare > 0;
         }
     }
     return 1;
 }
 
+/* Lock held: a server that is back answers the probe at once. */
+static int ask_breaker(drs_pool_t *pool, apr_interval_time_t deadline)
+{
+    apr_interval_time_t now = drs_clock_now();
+
+    if (may_try(pool, now)) return 1;
+    if (now + probe_grace < deadline) deadline = now + probe_grace;
+    while (pool->probing && pool->awaited) {
+        if (!await(pool, &pool->probed, deadline)) break;
+    }
+    return may_try(pool, drs_clock_now());
+}
+
 /* Get a connection, open or not; NULL with the reason told. */
 static drs_redis_t *take(drs_pool_t *pool, apr_interval_time_t deadline,
                          drs_why_t *why)
 {
-    apr_interval_time_t now = drs_clock_now();
-    apr_interval_time_t until = now + pool->conf->wait;
+    apr_interval_time_t until = drs_clock_now() + pool->conf->wait;
     drs_redis_t *redis = NULL;
     int tries;
     int probe;
@@ -197,7 +229,7 @@ static drs_redis_t *take(drs_pool_t *pool, apr_interval_time_t deadline,
 
     if (until > deadline) until = deadline;
     pthread_mutex_lock(&pool->lock);
-    tries = may_try(pool, now);
+    tries = ask_breaker(pool, deadline);
     probe = tries && pool->probing;
     found = tries && await_slot(pool, until);
     /* The breaker may have opened while this one waited. */
@@ -209,7 +241,7 @@ static drs_redis_t *take(drs_pool_t *pool, apr_interval_time_t deadline,
         why->unasked = 1;
     }
     else if (!found) {
-        if (probe) pool->probing = 0;
+        if (probe) end_probe(pool);
         drs_redis_explain(why, "%s: all %d connections are in use",
                           pool->server->url->name, pool->conf->max);
     }
@@ -268,10 +300,7 @@ int drs_pool_return(drs_pool_t *pool, drs_redis_t *redis, drs_verdict_t verdict)
     int recovered = 0;
 
     pthread_mutex_lock(&pool->lock);
-    if (redis == pool->probe) {
-        pool->probe = NULL;
-        pool->probing = 0;
-    }
+    if (redis == pool->probe) end_probe(pool);
     if (verdict == DRS_VERDICT_DEAD || verdict == DRS_VERDICT_BARRED) {
         note_failure(pool, now);
     }
