@@ -71,7 +71,8 @@ $(BUILD)/test_%: $(BUILD)/t/unit/test_%.o $(ENGINE)
 
 # What talks to a server is tested against one that lies.
 LIED_TO = redis open pool lost route repeat store hostile life session memory
-$(LIED_TO:%=$(BUILD)/test_%): $(BUILD)/t/unit/fake.o $(BUILD)/t/unit/rig.o
+$(LIED_TO:%=$(BUILD)/test_%): \
+	$(patsubst %,$(BUILD)/t/unit/%.o,fake late rig)
 $(patsubst %,$(BUILD)/test_%,life session memory): $(BUILD)/t/unit/request.o
 
 # The resolver is one that says what the test wants.
