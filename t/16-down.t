@@ -173,7 +173,7 @@ subtest 'redis_refuses' => sub {
     is $run->('set n 2'), 'down', 'and so it stays';
     $redis->cmd('CONFIG', 'SET', 'maxmemory', '0');
     ok wait_until(3, sub { $run->('set n 3') eq 'ok' }), 'until there is room';
-    my $other = DRS::Proc::free_port();
+    my $other = DRS::Proc::dead_port();
     $redis->cmd('REPLICAOF', '127.0.0.1', $other);
     is $run->('set n 4'), 'down', 'READONLY: a replica takes no write';
     $redis->cmd('REPLICAOF', 'NO', 'ONE');

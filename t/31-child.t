@@ -365,7 +365,7 @@ sub exit_codes_0_1_2 {
 
 sub exit_code_3_down {
     local $jar = jar();
-    my $port = DRS::Proc::free_port();
+    my $port = DRS::Proc::dead_port();
     sh('drsession set a 1');
     like run("DRSESSION_URL=redis://127.0.0.1:$port drsession $_"),
         qr/\A3 drsession: \w+: down: .*$port/, "$_: nobody listens"

@@ -5,6 +5,7 @@ package DRS::Proc;
 use strict;
 use warnings;
 use IO::Socket::INET;
+use IO::Socket::UNIX;
 use POSIX qw(WNOHANG);
 use Time::HiRes qw(sleep time);
 
@@ -82,10 +83,32 @@ sub wait_until {
     }
 }
 
-# A port nobody listens on now.
+# A port for a server: nobody listens there, no other test file takes it, and
+# it is none that the system gives to who connects. A name that ends with this
+# process says that it is taken.
+my @claims;
+my $tried = 0;
 sub free_port {
-    my $socket = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1')
-        // die "no free port: $!";
+    open my $in, '<', '/proc/sys/net/ipv4/ip_local_port_range';
+    my ($end) = $in ? readline($in) =~ /^(\d+)/ : 32768;
+    die "no port is below those that the system gives\n" if $end < 20_000;
+    for (1 .. 1000) {
+        my $port = 10_000 + ($$ + 997 * $tried++) % ($end - 10_000);
+        my $claim = IO::Socket::UNIX->new(Listen => 1,
+            Local => "\0drs-test-port-$port") // next;
+        IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1',
+            LocalPort => $port) // next;
+        push @claims, $claim;
+        return $port;
+    }
+    die "no free port: $!";
+}
+
+# A port where nobody will listen: it is ours, and who connects is refused.
+sub dead_port {
+    my $socket = IO::Socket::INET->new(Proto => 'tcp',
+        LocalAddr => '127.0.0.1') // die "no free port: $!";
+    push @claims, $socket;
     return $socket->sockport;
 }
 
