@@ -249,6 +249,12 @@ sub start {
     return $self;
 }
 
+# The processes that it started.
+sub children {
+    my ($self) = @_;
+    return split ' ', slurp("/proc/$self->{pid}/task/$self->{pid}/children");
+}
+
 sub stop {
     my ($self) = @_;
     DRS::Proc::stop(delete $self->{pid}) if $self->{pid};
