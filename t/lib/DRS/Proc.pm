@@ -167,7 +167,7 @@ sub dead_port {
 sub parallel {
     my ($n, $work, $seconds) = @_;
     my @children = map { start_worker($_, $work) } 0 .. $n - 1;
-    my $watch = start_watch($seconds // 60, map { $_->{pid} } @children);
+    my $watch = start_watch($seconds // 120, map { $_->{pid} } @children);
     my (@results, @failed);
     for my $child (@children) {
         local $/;
