@@ -167,7 +167,7 @@ sub dead_port {
 sub parallel {
     my ($n, $work, $seconds) = @_;
     my @children = map { start_worker($_, $work) } 0 .. $n - 1;
-    my $watch = start_watch($seconds // 120, map { $_->{pid} } @children);
+    my $watch = start_watch($seconds // 600, map { $_->{pid} } @children);
     my (@results, @failed);
     for my $child (@children) {
         local $/;
@@ -175,7 +175,8 @@ sub parallel {
         close $child->{pipe};
         waitpid $child->{pid}, 0;
         if (!defined $text || $text !~ s/\Aok //) {
-            push @failed, $text // 'no result';
+            push @failed, length($text // '') ? $text
+                : 'it was killed, or took too long';
             next;
         }
         push @results, JSON::PP->new->allow_nonref->decode($text);
