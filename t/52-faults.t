@@ -331,7 +331,7 @@ fault clients_go_away => sub {
 sub traffic {
     my ($work, $request) = @_;
     my $dir = $redis->dir;
-    unlink "$dir/over";
+    unlink "$dir/over", glob "$dir/done.*";
     my @told = parallel(5, sub {
         my ($k) = @_;
         if ($k == 4) {
@@ -341,9 +341,11 @@ sub traffic {
             return $why;
         }
         my %told = (bad => []);
+        open my $done, '>', "$dir/done.$k" or die "done: $!";
         my $own = { %$site, jar => $site->{jar}->copy };
         while (!-e "$dir/over") {
             my ($read, $add) = eval { $request->(bless $own, ref $site) };
+            syswrite $done, '.';
             $told{lost}++, push(@{ $told{bad} }, $@), next if $@;
             $told{"read $_"}++ for $read =~ s/ .*//sr;
             $told{"add $_"}++ for $add =~ s/ .*//sr;
@@ -359,6 +361,15 @@ sub traffic {
         $sum{$_} += $told->{$_} for grep { $_ ne 'bad' } keys %$told;
     }
     return \%sum;
+}
+
+# Until each client has ended what it had begun, and asked again since.
+sub let_all_ask {
+    my @files = map { $redis->dir . "/done.$_" } 0 .. 3;
+    my @before = map { -s $_ // 0 } @files;
+    wait_until(20, sub {
+        !grep { (-s $files[$_] // 0) < $before[$_] + 2 } 0 .. 3 })
+        or die "a client does not ask\n";
 }
 
 sub by_api { return $_[0]->call('get user', 'incr n 1') }
@@ -413,6 +424,8 @@ fault connections_are_killed_in_traffic => sub {
         for (1 .. ($long ? 200 : 40)) {
             sleep 0.05;
             $redis->cmd('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+            # A read is repeated once: none is to meet two of these.
+            let_all_ask();
         }
     }, \&by_api);
     counter_is_right($before, $told);
