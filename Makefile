@@ -70,9 +70,10 @@ $(BUILD)/test_%: $(BUILD)/t/unit/test_%.o $(ENGINE)
 	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(SYSTEM_LIBS) -lcmocka
 
 # What talks to a server is tested against one that lies.
-LIED_TO = redis open pool lost route repeat store hostile life session memory \
-	batch
-$(LIED_TO:%=$(BUILD)/test_%): $(BUILD)/t/unit/fake.o $(BUILD)/t/unit/rig.o
+LIED_TO = redis open pool breaker lost route repeat store hostile life session \
+	memory batch
+$(LIED_TO:%=$(BUILD)/test_%): \
+	$(patsubst %,$(BUILD)/t/unit/%.o,fake late rig)
 $(patsubst %,$(BUILD)/test_%,life session memory batch): \
 	$(BUILD)/t/unit/request.o
 

@@ -233,14 +233,20 @@ subtest 'seen_alive_and_ended_is_gone' => sub {
     my $jar = jar();
     $httpd->drs({ jar => $jar }, 'set a 1');
     my $id = $jar->id;
+    my $ended = $httpd->dir . '/ended';
+    $redis->cmd('PEXPIRE', "drsession:$id", 100_000);
     my @said = parallel(2, sub {
         my ($k) = @_;
-        return [$httpd->drs({ jar => $jar }, 'get a', 'sleep 600', 'set a 2',
-                            'incr n 1')] unless $k;
-        sleep 0.2;
-        return $redis->cmd('DEL', "drsession:$id");
+        return [$httpd->drs({ jar => $jar }, 'get a', 'await ' . pct($ended),
+                            'set a 2', 'incr n 1')] unless $k;
+        # A read refreshes the expiry.
+        wait_until(8, sub { $redis->cmd('PTTL', "drsession:$id") > 100_000 })
+            or die 'not read';
+        my $n = $redis->cmd('DEL', "drsession:$id");
+        $httpd->add('ended', '');
+        return $n;
     });
-    is_deeply $said[0], ['ok 1', 'ok', 'gone', 'gone'];
+    is_deeply \@said, [['ok 1', 'ok', 'gone', 'gone'], 1];
     is $redis->cmd('EXISTS', "drsession:$id"), 0, 'it stays dead';
 };
 

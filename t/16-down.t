@@ -9,7 +9,7 @@ use lib "$FindBin::Bin/lib";
 use DRS;
 use JSON::PP;
 use Test::More;
-use Time::HiRes qw(sleep time);
+use Time::HiRes qw(sleep);
 
 needs();
 my $conf = <<'CONF';
@@ -24,11 +24,9 @@ CONF
 my @docs = (docs => { 'page.txt' => 'static' }, servers => 1);
 my $ours = qr/drsession:\w+\]/;
 
-sub timed { my ($work) = @_; my $t = time; my @r = $work->(); (time - $t, @r) }
-
 sub works_within {
     my ($httpd, $seconds, $name) = @_;
-    ok wait_until($seconds, sub {
+    ok in_time($seconds, sub {
         my $answer = $httpd->drs({ jar => jar() }, 'set a 1');
         $answer eq 'ok';
     }), $name;
@@ -97,20 +95,26 @@ subtest 'hanging_and_restarted' => sub {
     cmp_ok $took, '<', 2 + 20 * 0.13 + 0.5, 'a request has its own budget';
     is $httpd->get('/page.txt')->{body}, 'static', 'static pages are fine';
     $redis->resume;
-    ok wait_until(4, sub { $httpd->drs({ jar => $jar }, 'get n') =~ /^ok/ }),
+    ok in_time(4, sub { $httpd->drs({ jar => $jar }, 'get n') =~ /^ok/ }),
         'it goes on when Redis does';
     is $httpd->drs({ jar => $jar }, 'get n'), 'ok 2', 'counted once';
     for my $how (qw(restart kill9)) {
         $httpd->drs({ jar => $jar }, 'incr n 1');
         $how eq 'kill9' ? do { $redis->kill9; $redis->start }
             : $redis->restart;
-        my $t = time;
-        ok wait_until(2, sub {
+        ok in_time(2, sub {
             $httpd->drs({ jar => $jar }, 'get n') =~ /^ok/ }), "$how: again";
     }
     error_log_is_clean($httpd, $ours);
     $_->stop for $httpd, $redis;
 };
+
+# The sockets of httpd's children.
+sub sockets {
+    my ($httpd) = @_;
+    return grep { /^socket:/ } map { readlink $_ // '' }
+        map { glob "/proc/$_/fd/*" } $httpd->children;
+}
 
 subtest 'a_move_without_an_answer_is_asked_for' => sub {
     my $redis = start_redis();
@@ -118,14 +122,24 @@ subtest 'a_move_without_an_answer_is_asked_for' => sub {
     my $jar = jar();
     $httpd->drs({ jar => $jar }, 'set a 1');
     my $old = $jar->id;
+    my %open = map { $_ => 1 } sockets($httpd);
     $redis->hang;
-    my ($said) = parallel(2, sub {
+    my ($said, $closed) = parallel(2, sub {
         my ($k) = @_;
-        if ($k) { sleep 0.7; $redis->resume; return }
+        # Who waited in vain closes his connection and asks on another.
+        if ($k) {
+            my $closed = wait_until(10, sub {
+                my %now = map { $_ => 1 } sockets($httpd);
+                return grep { !$now{$_} } keys %open;
+            });
+            $redis->resume;
+            return $closed;
+        }
         my $own = $jar->copy;
         return [$httpd->drs({ jar => $own }, 'regenerate', 'get a'),
                 $own->id];
     });
+    ok $closed, 'the answer did not come';
     is_deeply [@$said[0, 1]], ['ok', 'ok 1'], 'it has moved, so it is ok';
     isnt $said->[2], $old, 'the browser learns the new id';
     is $redis->cmd('HGET', "drsession:$said->[2]", 'a'), 1, 'of the new key';
@@ -173,7 +187,7 @@ subtest 'redis_refuses' => sub {
     is $run->('set n 2'), 'down', 'and so it stays';
     $redis->cmd('CONFIG', 'SET', 'maxmemory', '0');
     ok wait_until(3, sub { $run->('set n 3') eq 'ok' }), 'until there is room';
-    my $other = DRS::Proc::free_port();
+    my $other = DRS::Proc::dead_port();
     $redis->cmd('REPLICAOF', '127.0.0.1', $other);
     is $run->('set n 4'), 'down', 'READONLY: a replica takes no write';
     $redis->cmd('REPLICAOF', 'NO', 'ONE');
@@ -223,14 +237,22 @@ subtest 'pools' => sub {
     $httpd->stop;
     my $slow = start_httpd(redis => $redis, @docs, conf => $conf
         . "DRSessionPool max=1 wait=100ms\n"
-        . "DRSessionTimeout command=2s request=4s\n");
+        . "DRSessionTimeout command=10s request=20s\n");
     $slow->drs({ jar => $jar }, 'get a');
-    $redis->cmd('CLIENT', 'PAUSE', '1200', 'ALL');
-    my @said = parallel(4, sub {
+    $redis->hang;
+    my @said = parallel(5, sub {
+        my ($k) = @_;
+        my $told = $slow->dir . '/told';
+        if ($k == 4) {
+            wait_until(8, sub { 3 == grep { -e "$told.$_" } 0 .. 3 });
+            $redis->resume;
+            return ['resumed'];
+        }
         my $own = $jar->copy;
         my ($took, $answer) = timed(sub {
             $slow->drs({ jar => $own }, 'get a');
         });
+        $slow->add("told.$k", '');
         return [$answer, $took];
     });
     my @down = grep { $_->[0] eq 'down' } @said;

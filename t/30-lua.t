@@ -492,7 +492,7 @@ CONF
     $run->('s.roles = {"user", "admin"}');
     is $get->('/admin/page.txt')->{body}, 'admin', 'a provider grants';
     is length($get->('/bytes/page.txt')->{body}), 100_000, 'a filter';
-    ok wait_until(3, sub { (held('bytes') // 0) == 100_000 }),
+    ok wait_until(10, sub { (held('bytes') // 0) == 100_000 }),
         'writes when all has passed';
     $r = $get->('/page.shtml');
     is $r->{body}, "visit 1\nvisit 2\n", 'subrequests have the session';
@@ -500,7 +500,7 @@ CONF
     is $r->{status}, 403, 'an error document';
     is $r->{body}, "visit 3\n", 'has it too';
     $run->('s.logged = 0');
-    ok wait_until(3, sub { held('logged') == 1 }), 'the log phase writes';
+    ok wait_until(10, sub { held('logged') == 1 }), 'the log phase writes';
     $r = $get->('/fail/page.txt');
     is $r->{status}, 500, 'a hook that fails is 500';
     unlike $r->{body}, qr/hidden/, 'not the page';
@@ -542,7 +542,7 @@ CONF
     my $r = $httpd->request('POST', '/hello', jar => $jar, body => 'four');
     is $r->{body}, "visit 1\n", 'the handler of LuaMapHandler';
     is scalar(headers($r, 'Set-Cookie')), 1, 'and one cookie';
-    ok wait_until(5, sub { held('HookLog') }), 'the last phase has written';
+    ok wait_until(10, sub { held('HookLog') }), 'the last phase has written';
     is held($_), '"/hello"', $_ for @hooks;
     is $redis->cmd('HLEN', 'drsession:' . $jar->id), @hooks + 1,
         'all in one session';
@@ -574,7 +574,14 @@ function handle(r)
         kept.secret = 1
         r:puts("kept")
     elseif r.args == "sleep" then
-        r.usleep(1500000)
+        for _ = 1, 500 do
+            local over = io.open(r.document_root .. "/over")
+            if over then
+                over:close()
+                break
+            end
+            r.usleep(20000)
+        end
         r:puts(drsession.open(r).keeps)
     elseif not kept then
         r:puts("fresh")
@@ -671,9 +678,11 @@ subtest 'a_request_that_is_not_over_is_still_another_one' => sub {
         my ($k) = @_;
         return $httpd->get('/slow/sleep.lua?sleep', jar => $mine)->{body}
             if $k == 0;
-        wait_until(1.2, sub {
+        wait_until(8, sub {
             $httpd->get('/keep.lua?use', jar => $other)->{body} ne 'fresh' });
-        return $httpd->get('/keep.lua?use', jar => $other)->{body};
+        my $said = $httpd->get('/keep.lua?use', jar => $other)->{body};
+        $httpd->add('docs/over', '');
+        return $said;
     });
     is $said[0], 1, 'a slow request whose hook has kept its handle';
     is $said[1], "$gone stale", 'is stale for another one';

@@ -183,7 +183,7 @@ subtest 'logs' => sub {
     $httpd->get($_, jar => $ann) for '/expr/page.txt?a', '/page.txt?b';
     $httpd->get('/page.txt?c');
     my $log;
-    wait_until(3, sub {
+    wait_until(10, sub {
         $log = DRS::Httpd::slurp($httpd->dir . '/drs.log');
         $log =~ m{^/page\.txt 200 \[-\]}m });
     my ($name) = $log =~ m{^/expr/page\.txt 200 \[([0-9a-f]{16})\] \[ann\] \[4\]$}m;
@@ -240,7 +240,7 @@ CONF
         'all phases of a request are one round trip';
     is $redis->count_reads(sub { $httpd->get('/page.txt') }), 0,
         'none without a session';
-    ok wait_until(3, sub { DRS::Httpd::slurp($httpd->dir . '/ann.log')
+    ok wait_until(10, sub { DRS::Httpd::slurp($httpd->dir . '/ann.log')
         =~ m{^/any/page.txt$}m }), 'and logged';
     unlike DRS::Httpd::slurp($httpd->dir . '/ann.log'), qr{^/page.txt\n.*^/page.txt$}ms,
         'or not';

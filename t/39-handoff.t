@@ -41,7 +41,7 @@ for my $path ('/cgi/write', '/cgi/write?go', '/page.shtml') {
     is $r->{status}, 200, $path;
     my $key = 'drsession:' . $jar->id;
     is $redis->cmd('HGET', $key, 'a'), 1, 'written';
-    ok wait_until(2, sub { $redis->cmd('PTTL', $key) > 0 }), "$path: the key has its expiry"
+    ok wait_until(10, sub { $redis->cmd('PTTL', $key) > 0 }), "$path: the key has its expiry"
         or diag $redis->cmd('PTTL', $key);
 }
 error_log_is_clean($httpd);

@@ -39,7 +39,7 @@ for my $how (['GET', '/page.lua'], ['GET', '/page.lua?204'], ['HEAD', '/page.lua
     my $r = $httpd->request(@$how);
     my @said;
     $n++;
-    wait_until(3, sub { @said = $httpd->error_log =~ /said: (.*)/g; @said == $n });
+    wait_until(10, sub { @said = $httpd->error_log =~ /said: (.*)/g; @said == $n });
     is $redis->cmd('DBSIZE'), header($r, 'Set-Cookie') ? 1 : 0,
         "@$how: no session without its cookie";
     like $said[-1], header($r, 'Set-Cookie') ? qr/written/ : qr/sent: /,

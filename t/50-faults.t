@@ -24,7 +24,7 @@ sub kill_links {
     $redis->cmd('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
 }
 sub acl { $redis->cmd('ACL', 'SETUSER', 'default', @_) }
-my $nowhere = DRS::Proc::free_port();
+my $nowhere = DRS::Proc::dead_port();
 
 # What the proxy does, until it tells the truth again.
 sub lies {

@@ -230,13 +230,18 @@ subtest 'a_few_seconds_find_nothing' => sub {
     plan skip_all => 'no lua/drsession.so'
         unless defined DRS::Httpd::lua_home();
     needs(qw(lua include proxy proxy_http));
-    local $ENV{SECONDS} = 5;
     local $ENV{TORTURE} = 'mpm=event';
-    my $said = qx($here/run 2>&1);
-    is $? >> 8, 0, 'no rule is broken' or diag $said;
-    my ($ops) = $said =~ /^ops +(\d+)/m;
-    cmp_ok $ops // 0, '>', 1000, 'many calls were made';
-    note $said;
+    # A slow machine takes its time for as many.
+    my $ops = 0;
+    for my $seconds (5, 20, 60) {
+        local $ENV{SECONDS} = $seconds;
+        my $said = qx($here/run 2>&1);
+        is $? >> 8, 0, 'no rule is broken' or diag $said;
+        $ops += $1 if $said =~ /^ops +(\d+)/m;
+        note $said;
+        last if $ops > 1000;
+    }
+    cmp_ok $ops, '>', 1000, 'many calls were made';
 };
 
 done_testing;

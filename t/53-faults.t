@@ -232,10 +232,10 @@ subtest a_firewall_forgets_connections => sub {
     my $list = '{ ' . join(', ', @ports) . ' }';
     system("nft add rule inet drs in tcp sport '$list' drop && "
         . "nft add rule inet drs in tcp dport '$list' drop") == 0 or die 'nft';
-    my $start = time;
-    is $httpd->drs({ jar => $jar, path => '/drs' }, 'set w 1'), 'http:503',
-        'one request';
-    cmp_ok time - $start, '<', 0.5 + $slack, 'waits for its time';
+    my ($took, $said) = timed(sub {
+        $httpd->drs({ jar => $jar, path => '/drs' }, 'set w 1') });
+    is $said, 'http:503', 'one request';
+    cmp_ok $took, '<', 0.5 + $slack, 'waits for its time';
     my @bad = grep { !up($httpd, $jar) } 1 .. 10;
     is scalar(@bad), 0, 'and no other does';
     like $httpd->error_log, qr/are down: .*did not answer in time/, 'logged';
@@ -250,16 +250,15 @@ subtest a_resolver_is_silent => sub {
     my $httpd = start_httpd(servers => 1, @docs, conf => $conf
         . 'DRSessionServer redis://redis.test:' . $redis->port . "\n");
     my $jar = jar(drsession => 'x' x 44);
-    my $start = time;
-    my $r = $httpd->get('/session/user', jar => $jar);
+    my ($took, $r) = timed(sub { $httpd->get('/session/user', jar => $jar) });
     is $r->{status}, 503, 'no address, no session';
-    cmp_ok time - $start, '<', 0.5 + $slack, 'in time';
+    cmp_ok $took, '<', 0.5 + $slack, 'in time';
     is $httpd->get('/page.txt')->{body}, 'page', 'pages are fine';
     like $httpd->error_log, qr/are down: cannot connect to \S+redis\.test\S*: /,
         'the log knows the name';
     $names->be('there');
     my $own = jar();
-    ok wait_until(5 + $slack, sub {
+    ok in_time(5 + $slack, sub {
         $httpd->drs({ jar => $own }, 'set user "zoe"') eq 'ok'
     }), 'it speaks: it works, httpd untouched';
     $names->be('silent');
@@ -268,7 +267,7 @@ subtest a_resolver_is_silent => sub {
     is scalar(@bad), 0, 'silent again: the last address is good enough';
     $httpd->graceful;
     $names->be('slow');
-    ok wait_until(5 + $slack, sub { up($httpd, $own) }),
+    ok in_time(5 + $slack, sub { up($httpd, $own) }),
         'a slow one is waited for';
     error_log_is_clean($httpd, qr/\[drsession:error\]/);
     $httpd->stop;

@@ -26,13 +26,15 @@ use Test::More;
 use Time::HiRes ();
 
 our @EXPORT = qw(needs start_redis start_httpd jar parallel pct header headers
-    error_log_is_clean wait_until has_directive);
+    error_log_is_clean wait_until in_time timed has_directive);
 
 sub start_redis { return DRS::Redis->new(@_) }
 sub start_httpd { return DRS::Httpd->new(@_) }
 sub jar         { return DRS::Jar->new(@_) }
 sub parallel    { return DRS::Proc::parallel(@_) }
 sub wait_until  { return DRS::Proc::wait_until(@_) }
+sub in_time     { return DRS::Proc::in_time(@_) }
+sub timed       { return DRS::Proc::timed(@_) }
 sub header      { return DRS::Http::header(@_) }
 sub headers     { return DRS::Http::headers(@_) }
 

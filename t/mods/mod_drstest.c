@@ -15,6 +15,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <httpd.h>
 
@@ -411,6 +412,17 @@ static apr_status_t run_sleep(job_t *job)
     return APR_SUCCESS;
 }
 
+/* Until a file is there, for ten seconds. */
+static apr_status_t run_await(job_t *job)
+{
+    apr_size_t len;
+    const char *path = take_rest(job, &len);
+    int i;
+
+    for (i = 0; i < 1000 && access(path, F_OK) != 0; i++) apr_sleep(10000);
+    return i < 1000 ? APR_SUCCESS : APR_TIMEUP;
+}
+
 static apr_status_t run_flush(job_t *job)
 {
     ap_rputs("", job->r);
@@ -439,7 +451,7 @@ static const verb_t verbs[] = {
     { "count", run_count }, { "keys", run_keys }, { "all", run_all },
     { "destroy", run_destroy }, { "regenerate", run_regenerate },
     { "error", run_error }, { "sleep", run_sleep }, { "flush", run_flush },
-    { "mark", run_mark },
+    { "mark", run_mark }, { "await", run_await },
     /* clang-format on */
 };
 

@@ -18,6 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "late.h"
+
 enum { CROWD = 8, PATIENCE = 1000, BLOCK = 64 * 1024 };
 
 typedef struct play_t {
@@ -76,10 +78,8 @@ static void *grow(void *old, size_t size)
 
 void fake_sleep(int ms)
 {
-    struct timespec time;
+    struct timespec time = { ms / 1000, (long)(ms % 1000) * 1000000 };
 
-    time.tv_sec = ms / 1000;
-    time.tv_nsec = (long)(ms % 1000) * 1000000;
     while (nanosleep(&time, &time) != 0) continue;
 }
 
@@ -301,6 +301,7 @@ static void hang_up(connection_t *connection, fake_end_t end)
     close(connection->fd);
     pthread_mutex_unlock(&connection->fake->lock);
     free(connection->heard);
+    late_leave();
 }
 
 static void *serve(void *data)

@@ -43,6 +43,7 @@ typedef struct rig_t {
     drs_why_t why;
     redisReply *replies[DRS_COMMANDS_MAX];
     apr_interval_time_t start; /* us on drs_clock_now() */
+    apr_interval_time_t late;  /* us of late_all() then */
 } rig_t;
 
 /**
@@ -64,7 +65,7 @@ int rig_start_unix(void **state);
 int rig_stop(void **state);
 
 /**
- * Tell how late an answer may be: the system is busy with other things too.
+ * Tell how late an answer may be, apart from what the machine took.
  *
  * @return us: 100 ms; more where every instruction is watched
  */
@@ -80,8 +81,16 @@ apr_interval_time_t rig_slack(void);
 apr_interval_time_t rig_in(rig_t *rig, int ms);
 
 /**
+ * Tell how long it took since rig_in(), without what a busy machine took.
+ *
+ * @param rig the rig
+ * @return us
+ */
+apr_interval_time_t rig_spent(const rig_t *rig);
+
+/**
  * Assert how long it took since rig_in(); of the most, rig_slack() more is
- * allowed.
+ * allowed, and what a busy machine took.
  *
  * @param rig   the rig
  * @param least ms

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * drs_pool: who gets which connection, what is thrown away, how long one
- * waits, when the breaker opens and closes, and that a child of the process
- * takes no part.
+ * waits, and that a child of the process takes no part.
  */
 #include "drs_pool.h"
 
@@ -121,16 +120,6 @@ static void a_restart_is_not_noticed_by_the_next_borrower(void **state)
     assert_int_equal(fake_open(rig->fake, 4), 4);
 }
 
-/* Fail so often that the breaker opens; the server is there. */
-static void open_breaker(rig_t *rig, drs_pool_t *pool)
-{
-    int i;
-
-    for (i = 0; i < 3; i++) {
-        drs_pool_return(pool, rig_borrow(rig, pool), DRS_VERDICT_DEAD);
-    }
-}
-
 static void what_lies_idle_too_long_is_closed(void **state)
 {
     rig_t *rig = *state;
@@ -211,54 +200,6 @@ static void who_waits_gets_what_another_gives_back(void **state)
     }
 }
 
-/* How long the shortest of some refusals took: the machine may be busy. */
-static apr_interval_time_t shortest_refusal(rig_t *rig, drs_pool_t *pool)
-{
-    apr_interval_time_t least = APR_USEC_PER_SEC;
-    int i;
-
-    for (i = 0; i < 10; i++) {
-        rig_refused(rig, pool, LONG);
-        if (drs_clock_now() - rig->start < least) {
-            least = drs_clock_now() - rig->start;
-        }
-        assert_non_null(strstr(rig->why.text, "not asked"));
-    }
-    return least;
-}
-
-static void three_failures_open_the_breaker(void **state)
-{
-    rig_t *rig = *state;
-    drs_pool_t *pool = rig_pool(rig);
-
-    open_breaker(rig, pool);
-    assert_int_equal(fake_connections(rig->fake, 3), 3);
-    assert_true(shortest_refusal(rig, pool) < rig_slack() / 100);
-    assert_int_equal(fake_connections(rig->fake, 3), 3);
-    assert_int_equal(rig_sockets(rig, NULL), 0);
-}
-
-static void failures_to_connect_open_it_too(void **state)
-{
-    rig_t *rig = *state;
-    drs_pool_t *pool = rig_pool(rig);
-    int i;
-
-    fake_die(rig->fake);
-    for (i = 0; i < 3; i++) {
-        rig_refused(rig, pool, LONG);
-        assert_null(strstr(rig->why.text, "not asked"));
-    }
-    assert_true(shortest_refusal(rig, pool) < rig_slack() / 100);
-    fake_rise(rig->fake);
-    rig_refused(rig, pool, LONG);
-    fake_sleep(260);
-    drs_pool_return(pool, rig_borrow(rig, pool), DRS_VERDICT_GOOD);
-    drs_pool_return(pool, rig_borrow(rig, pool), DRS_VERDICT_GOOD);
-}
-
-/* At its most clients, Redis lets nobody in and goes on with who is. */
 static void who_is_not_let_in_takes_nobody_along(void **state)
 {
     static const char *const answers[] = {
@@ -287,69 +228,6 @@ static void who_is_not_let_in_takes_nobody_along(void **state)
         assert_int_equal(fake_connections(rig->fake, 3), 3);
         drs_pool_return(pool, idle, DRS_VERDICT_STALE);
     }
-}
-
-static void only_failures_in_a_row_count(void **state)
-{
-    static const drs_verdict_t well[] = { DRS_VERDICT_GOOD, DRS_VERDICT_STALE };
-    rig_t *rig = *state;
-    drs_pool_t *pool = rig_pool(rig);
-    size_t i;
-
-    for (i = 0; i < 6; i++) {
-        drs_pool_return(pool, rig_borrow(rig, pool), DRS_VERDICT_DEAD);
-        drs_pool_return(pool, rig_borrow(rig, pool), DRS_VERDICT_DEAD);
-        drs_pool_return(pool, rig_borrow(rig, pool), well[i % 2]);
-    }
-}
-
-static void an_open_breaker_lets_one_probe_through(void **state)
-{
-    rig_t *rig = *state;
-    drs_pool_t *pool = rig_pool(rig);
-    drs_redis_t *probe;
-
-    open_breaker(rig, pool);
-    fake_sleep(260);
-    probe = rig_borrow(rig, pool);
-    rig_refused(rig, pool, LONG);
-    assert_non_null(strstr(rig->why.text, "not asked"));
-    drs_pool_return(pool, probe, DRS_VERDICT_GOOD);
-    fill(rig, pool, 4);
-}
-
-/* Wait until the breaker lets one through; ms since the start. */
-static int await_probe(rig_t *rig, drs_pool_t *pool, drs_redis_t **probe)
-{
-    apr_interval_time_t start = drs_clock_now();
-
-    while (drs_pool_borrow(pool, start + 5 * APR_USEC_PER_SEC, probe,
-                           &rig->why) != APR_SUCCESS) {
-        fake_sleep(5);
-    }
-    return (int)((drs_clock_now() - start) / MS);
-}
-
-static void each_failed_probe_doubles_the_pause_up_to_two_seconds(void **state)
-{
-    static const int pauses[] = { 250, 500, 1000, 2000, 2000 };
-    rig_t *rig = *state;
-    drs_pool_t *pool = rig_pool(rig);
-    drs_redis_t *probe = NULL;
-    int slack = (int)(rig_slack() / MS);
-    size_t i;
-
-    open_breaker(rig, pool);
-    for (i = 0; i < COUNT(pauses); i++) {
-        int ms = await_probe(rig, pool, &probe);
-
-        assert_in_range(ms, pauses[i] * 3 / 4 - 10, pauses[i] + slack);
-        drs_pool_return(pool, probe, DRS_VERDICT_DEAD);
-    }
-    await_probe(rig, pool, &probe);
-    drs_pool_return(pool, probe, DRS_VERDICT_GOOD);
-    open_breaker(rig, pool);
-    assert_in_range(await_probe(rig, pool, &probe), 177, 250 + slack);
 }
 
 static void who_waits_when_the_breaker_opens_goes_at_once(void **state)
@@ -548,12 +426,7 @@ int main(void)
         TCP(what_lies_idle_too_long_is_closed),
         TCP(who_finds_all_lent_waits_and_goes),
         TCP(who_waits_gets_what_another_gives_back),
-        TCP(three_failures_open_the_breaker),
-        TCP(failures_to_connect_open_it_too),
         TCP(who_is_not_let_in_takes_nobody_along),
-        TCP(only_failures_in_a_row_count),
-        TCP(an_open_breaker_lets_one_probe_through),
-        TCP(each_failed_probe_doubles_the_pause_up_to_two_seconds),
         TCP(who_waits_when_the_breaker_opens_goes_at_once),
         TCP(a_child_of_the_process_never_gets_a_connection),
         TCP(a_child_that_goes_closes_no_connection_of_its_parent),

@@ -201,13 +201,28 @@ static void more_or_other_than_was_asked_for_is_garbled(void **state)
     }
 }
 
+/* What the server does unasked waits until it may. */
+static int may;
+
+static void set_may(int value)
+{
+    __atomic_store_n(&may, value, __ATOMIC_SEQ_CST);
+}
+
+static void await_may(void)
+{
+    int ms = 10 * LONG;
+
+    while (!__atomic_load_n(&may, __ATOMIC_SEQ_CST) && ms-- > 0) fake_sleep(1);
+}
+
 static void what_comes_unasked_makes_an_idle_connection_unfit(void **state)
 {
     static const fake_act_t ends[] = {
-        { .bytes = "$3\r\nold\r\n", .wait = 20, .unasked = 1 },
-        { .bytes = "+", .wait = 20, .unasked = 1 },
-        { .wait = 20, .unasked = 1, .end = FAKE_CLOSE },
-        { .wait = 20, .unasked = 1, .end = FAKE_RESET },
+        { .bytes = "$3\r\nold\r\n", .then = await_may, .unasked = 1 },
+        { .bytes = "+", .then = await_may, .unasked = 1 },
+        { .then = await_may, .unasked = 1, .end = FAKE_CLOSE },
+        { .then = await_may, .unasked = 1, .end = FAKE_RESET },
     };
     rig_t *rig = *state;
     size_t i;
@@ -217,11 +232,13 @@ static void what_comes_unasked_makes_an_idle_connection_unfit(void **state)
 
         fake_forget(rig->fake);
         PLAY(rig->fake, { .bytes = "$3\r\none\r\n" }, ends[i]);
+        set_may(0);
         drs_redis_close(rig->redis);
         assert_false(drs_redis_is_quiet(rig->redis));
         rig_open(rig);
         assert_int_equal(rig_ask(rig, 1, LONG), DRS_FATE_DONE);
         assert_true(drs_redis_is_quiet(rig->redis));
+        set_may(1);
         while (drs_redis_is_quiet(rig->redis) && ms++ < 1000) fake_sleep(1);
         assert_false(drs_redis_is_quiet(rig->redis));
         assert_true(drs_redis_is_open(rig->redis));
@@ -313,8 +330,10 @@ static void on_a_reset_connection_nothing_is_sent(void **state)
 {
     rig_t *rig = *state;
 
-    PLAY(rig->fake, { .unasked = 1, .end = FAKE_RESET });
+    PLAY(rig->fake, { .then = await_may, .unasked = 1, .end = FAKE_RESET });
+    set_may(0);
     rig_open(rig);
+    set_may(1);
     assert_int_equal(fake_connections(rig->fake, 1), 1);
     assert_int_equal(fake_open(rig->fake, 0), 0);
     assert_int_equal(rig_ask(rig, 1, LONG), DRS_FATE_UNSENT);

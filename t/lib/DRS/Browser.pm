@@ -110,11 +110,11 @@ sub text {
         . 'return one && one.textContent', $selector);
 }
 
-# Until the page's text matches, at most some seconds; the text then.
+# Until the page's text matches, 40 seconds at most; the text then.
 sub text_like {
     my ($self, $wanted) = @_;
     my $text = '';
-    DRS::Proc::wait_until(10, sub {
+    DRS::Proc::wait_until(40, sub {
         $text = eval { $self->text } // '';
         $text =~ $wanted;
     });

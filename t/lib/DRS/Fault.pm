@@ -23,7 +23,6 @@ use DRS;
 use DRS::Liar;
 use JSON::PP;
 use Test::More;
-use Time::HiRes qw(sleep time);
 
 our $SLACK = $ENV{DRS_VALGRIND} ? 5 : 1;    # of a busy machine, in seconds
 my $COMMAND = 0.25;
@@ -198,16 +197,16 @@ my @DOORS = (
         sub { ({ ok => '2xx', down => '503+' })->{ $_[0] } // '500' }],
 );
 
-sub timed { my ($work) = @_; my $t = time; my $r = $work->(); (time - $t, $r) }
-
 # A child of its own for each row: no breaker, no pool, no outage is older.
 sub renew {
     my ($self) = @_;
-    # A kept connection would keep the old child for two seconds; and for a
-    # moment that child may still take a new one.
+    # A kept connection would keep the old child for two seconds; and until
+    # it is gone that child may still take a new one.
     delete $self->{httpd}{client};
+    my @old = $self->{httpd}->children;
     $self->{httpd}->graceful or die 'no graceful restart';
-    sleep 0.2;
+    wait_until(20, sub { !grep { !DRS::Proc::is_gone($_) } @old })
+        or die 'an old child stays';
     wait_until(5, sub { ($self->call('get user'))[0] =~ /^ok/ })
         or die 'not well';
     $self->{mark} = length $self->{httpd}->error_log;
@@ -254,7 +253,7 @@ sub meet {
 sub recover {
     my ($self, $row, $seconds) = @_;
     $row->{heal}->();
-    return wait_until($seconds, sub {
+    return in_time($seconds, sub {
         join(' ', $self->call('get user', 'set w 1')) eq 'ok "zoe" ok';
     });
 }
@@ -278,7 +277,7 @@ sub check_log {
     like $down[0], $row->{why}, 'and why' if $row->{why};
     return unless $row->{down} || $row->{calm};
     my $up = qr/:notice\].*up again after [\d.]+ s, \d+ calls failed/;
-    wait_until($row->{calm} ? 7 + $SLACK : 0, sub {
+    in_time($row->{calm} ? 7 + $SLACK : 0, sub {
         $self->call('get user', 'set w 1');
         return scalar $self->lines($up);
     });

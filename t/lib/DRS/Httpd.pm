@@ -237,7 +237,7 @@ sub start {
     $self->{pid} = DRS::Proc::spawn(
         log => "$self->{dir}/httpd.out", env => $self->env,
         argv => [$self->command('-DFOREGROUND', '-f', $conf)]);
-    my $up = DRS::Proc::wait_until($ENV{DRS_VALGRIND} ? 60 : 20, sub {
+    my $up = DRS::Proc::wait_until(60, sub {
         return 1 if $self->starts > $seen;
         die "httpd ended ($?):\n" . $self->output . $self->error_log
             unless DRS::Proc::is_alive($self->{pid});
@@ -249,6 +249,12 @@ sub start {
     return $self;
 }
 
+# The processes that it started.
+sub children {
+    my ($self) = @_;
+    return split ' ', slurp("/proc/$self->{pid}/task/$self->{pid}/children");
+}
+
 sub stop {
     my ($self) = @_;
     DRS::Proc::stop(delete $self->{pid}) if $self->{pid};
@@ -258,7 +264,7 @@ sub graceful {
     my ($self) = @_;
     my $seen = $self->starts;
     kill 'USR1', $self->{pid};
-    return DRS::Proc::wait_until(15, sub { $self->starts > $seen });
+    return DRS::Proc::wait_until(60, sub { $self->starts > $seen });
 }
 
 # `httpd -t` on a configuration with the text given: exit code, output.

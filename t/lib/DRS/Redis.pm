@@ -91,7 +91,7 @@ sub start {
     my ($self) = @_;
     $self->launch;
     my $last = '';
-    my $up = DRS::Proc::wait_until(15, sub {
+    my $up = DRS::Proc::wait_until(60, sub {
         return 1 if eval { $self->cmd('PING') eq 'PONG' };
         $last = $@;
         return 0;

@@ -219,7 +219,7 @@ sub pause {
 # Restart under load; returns once the old generation is gone.
 sub graceful {
     my ($self) = @_;
-    my @old = $self->children;
+    my @old = $self->{httpd}->children;
     $self->{httpd}->graceful or die "no graceful restart\n";
     $self->{old} = \@old;
 }
@@ -229,12 +229,6 @@ sub restart_redis {
     my $start = time;
     $self->{redis}->restart;
     push @{ $self->{windows} }, [$start, time + 2.5];
-}
-
-sub children {
-    my ($self) = @_;
-    my $pid = $self->{httpd}->pid;
-    return split ' ', DRS::Httpd::slurp("/proc/$pid/task/$pid/children");
 }
 
 sub resident {
@@ -273,7 +267,7 @@ sub rest {
     my ($self, $what) = @_;
     my %old = map { $_ => 1 } @{ delete $self->{old} // [] };
     my $gone = DRS::Proc::wait_until(60, sub {
-        !$self->is_visited && !grep { $old{$_} } $self->children;
+        !$self->is_visited && !grep { $old{$_} } $self->{httpd}->children;
     });
     my %row = (what => $what, stay => $gone ? 0 : 1,
         parent_rss => resident($self->{httpd}->pid),
@@ -281,7 +275,7 @@ sub rest {
     my %redis = $self->{redis} ? sockets(2, $self->{redis}->port) : ();
     my (%own, @rss);
     $row{to_redis} = 0;
-    for my $pid ($self->children) {
+    for my $pid ($self->{httpd}->children) {
         my ($own, $to_redis) = descriptors($pid, \%redis);
         $own{$own}++;
         $row{to_redis} += $to_redis;
