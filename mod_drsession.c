@@ -328,9 +328,8 @@ static const char *write_log_item(request_rec *r, char *field)
     }
     text = drs_lookup_known(&place, field);
     shared = drs_binding_visit(r)->sessions;
-    if (text == NULL && &shared->lookups == place.memory) {
-        text = drs_env_known(&shared->memory, field);
-    }
+    while (&shared->lookups != place.memory) shared = shared->next;
+    if (text == NULL) text = drs_env_known(&shared->memory, field);
     return text != NULL ? ap_escape_logitem(r->pool, text) : "-";
 }
 
