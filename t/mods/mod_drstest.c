@@ -23,6 +23,7 @@
 #include <apr_strings.h>
 #include <http_config.h>
 #include <http_protocol.h>
+#include <http_request.h>
 
 #include "mark.h"
 
@@ -417,6 +418,13 @@ static apr_status_t run_flush(job_t *job)
     return ap_rflush(job->r) < 0 ? APR_EGENERAL : APR_SUCCESS;
 }
 
+/* What is answered from then on comes behind another's response. */
+static apr_status_t run_redirect(job_t *job)
+{
+    ap_internal_redirect(take_field(job), job->r);
+    return APR_SUCCESS;
+}
+
 static apr_status_t run_mark(job_t *job)
 {
     const char *id = job->api->id(job->session);
@@ -439,7 +447,7 @@ static const verb_t verbs[] = {
     { "count", run_count }, { "keys", run_keys }, { "all", run_all },
     { "destroy", run_destroy }, { "regenerate", run_regenerate },
     { "error", run_error }, { "sleep", run_sleep }, { "flush", run_flush },
-    { "mark", run_mark },
+    { "mark", run_mark }, { "redirect", run_redirect },
     /* clang-format on */
 };
 
