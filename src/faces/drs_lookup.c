@@ -24,10 +24,14 @@ static int is_answer(apr_status_t rv)
     return rv == APR_SUCCESS || rv == APR_NOTFOUND || rv == DRS_EVALUE;
 }
 
-/* What another section's codec made of a value is no answer here. */
+/*
+ * What another section's codec made of a value is no answer here, nor what a
+ * session had that is too old for this one.
+ */
 static int holds(const drs_lookup_memory_t *memory, const drs_place_t *place)
 {
     return memory->fields != NULL && memory->codec == place->conf->codec &&
+           memory->lifetime == place->conf->lifetime &&
            memory->changes == drs_session_changes(place->session);
 }
 
@@ -57,6 +61,7 @@ static const found_t *look_up(const drs_place_t *place, const char *field)
     if (!holds(memory, place)) {
         memory->fields = apr_hash_make(place->p);
         memory->codec = place->conf->codec;
+        memory->lifetime = place->conf->lifetime;
         memory->changes = drs_session_changes(place->session);
     }
     found = apr_pcalloc(place->p, sizeof(*found));
