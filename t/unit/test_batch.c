@@ -83,7 +83,7 @@ static void a_move_that_happened_unheard_is_told(void **state)
     PLAY(rig->fake, { .end = FAKE_CLOSE });
     PLAY(rig->fake, { .bytes = ":1\r\n", .wait = 50 });
     assert_int_equal(run(&request, "set f 1, regenerate"), APR_SUCCESS);
-    assert_true(request.session->store.budget <= (2000 - 50) * MS);
+    assert_true(request.session->life->store.budget <= (2000 - 50) * MS);
     assert_int_equal(request.announced, 1);
     assert_string_equal(drs_session_id(request.session), request.cookie);
     assert_string_not_equal(request.cookie, request_client_id);

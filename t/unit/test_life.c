@@ -170,7 +170,7 @@ static void the_expiry_is_set_when_the_time_is_used_up(void **state)
     request.terms.idle = apr_time_from_sec(3600);
     PLAY(rig->fake, { .bytes = "*2\r\n:0\r\n:1\r\n" });
     assert_int_equal(drs_handoff_give(request.session), APR_SUCCESS);
-    request.session->store.budget = 0;
+    request.session->life->store.budget = 0;
     assert_int_equal(drs_handoff_settle(request.session), APR_SUCCESS);
     assert_int_equal(fake_heard(rig->fake), 1);
     assert_non_null(strstr(fake_command(rig->fake, 0)->text, " 3600000 "));
