@@ -17,7 +17,7 @@ my $port = $httpd->port;
 $httpd->{conf} = <<"CONF";
 DRSession On
 DRSessionPool max=1 wait=10ms
-DRSessionTimeout command=5s request=8s
+DRSessionTimeout command=10s request=15s
 <VirtualHost 127.0.0.1:$port>
     ServerName one.test
 </VirtualHost>
@@ -31,7 +31,7 @@ $httpd->start;
 # Four writes at once, which Redis lets wait.
 sub write_at_once {
     my ($host) = @_;
-    $redis->cmd('CLIENT', 'PAUSE', 1500, 'WRITE');
+    $redis->cmd('CLIENT', 'PAUSE', 3000, 'WRITE');
     return join ' ', sort map { /^(\w+)/ } parallel(4, sub {
         $httpd->drs({ headers => [['Host', $host]] }, 'set a 1') });
 }
