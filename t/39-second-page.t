@@ -45,6 +45,11 @@ AddHandler type-map .var
 <Location /cgi/none>
     ErrorDocument 404 /cgi/if
 </Location>
+<Location /denied>
+    SetEnvIfExpr "%{DRSESSION:role} == 'admin'" ADMIN
+    Require all denied
+    ErrorDocument 403 /cgi/if
+</Location>
 CONF
 my $jar = jar();
 $httpd->drs({ jar => $jar }, 'set role "guest"');
@@ -57,10 +62,10 @@ for my $kind (qw(parts index variants)) {
     is $r->{status}, 503, "no answer is no yes ($kind)";
     is $r->{body} =~ s/\s+\z//r, 'later', 'and the error page is whole';
 }
-for my $path ('/none/x', '/cgi/none') {
+for my $path ('/none/x', '/cgi/none', '/denied/x') {
     unlike $httpd->get($path, jar => $jar)->{body}, qr/admin/,
         "nor is it one in an error page ($path)";
 }
 error_log_is_clean($httpd, qr/AH01501|Evaluation of expression|sessions are/,
-    qr/AH02811|AH01264|script not found/);
+    qr/AH02811|AH01264|AH01630|script not found/);
 done_testing;
