@@ -70,8 +70,8 @@ $(BUILD)/test_%: $(BUILD)/t/unit/test_%.o $(ENGINE)
 	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(SYSTEM_LIBS) -lcmocka
 
 # What talks to a server is tested against one that lies.
-LIED_TO = redis open pool breaker lost route repeat store hostile life session \
-	memory batch
+LIED_TO = redis open pool breaker probe lost route repeat store hostile life \
+	session memory batch
 $(LIED_TO:%=$(BUILD)/test_%): \
 	$(patsubst %,$(BUILD)/t/unit/%.o,fake late rig)
 $(patsubst %,$(BUILD)/test_%,life session memory batch): \
@@ -79,6 +79,8 @@ $(patsubst %,$(BUILD)/test_%,life session memory batch): \
 
 # The resolver is one that says what the test wants.
 $(BUILD)/test_names: LDFLAGS += -Wl,--wrap=getaddrinfo
+# To close takes as long as it wants.
+$(BUILD)/test_probe: LDFLAGS += -Wl,--wrap=close
 
 # Time passes as the test says.
 $(BUILD)/test_outage: $(BUILD)/src/faces/drs_outage.o

@@ -97,13 +97,26 @@ static const drs_api_t api = {
     /* clang-format on */
 };
 
+/* What a request is a part of: what the client wants, or an error page. */
+static const request_rec *find_page(const request_rec *r)
+{
+    while (r->main != NULL ||
+           (r->prev != NULL && !ap_is_HTTP_ERROR(r->prev->status))) {
+        r = r->main != NULL ? r->main : r->prev;
+    }
+    return r;
+}
+
 /* What the configuration looks up is looked up here. */
 static apr_status_t open_place(request_rec *r, drs_place_t *place)
 {
     drs_visit_t *visit = drs_binding_visit(r);
+    const request_rec *page = find_page(r);
     drs_binding_t *binding = NULL;
     apr_status_t rv = drs_binding_open(r, &binding);
 
+    if (visit->page != page) visit->failed = APR_SUCCESS;
+    visit->page = page;
     if (rv != APR_SUCCESS) {
         if (visit->failed == APR_SUCCESS) visit->failed = DRS_EREPLY;
         return rv;
@@ -143,16 +156,21 @@ static char *map_field(request_rec *r, char *field)
 
 /* Hooks, in the order in which a request meets them. */
 
-/* What failed before an error page has its answer: this page. */
+/*
+ * What failed before an error page has its answer: this page, with all its
+ * parts. One that stands for a failure is shown, whatever fails in it.
+ */
 static int refuse_guess(request_rec *r)
 {
-    apr_status_t rv = drs_binding_visit(r)->failed;
+    const drs_visit_t *visit = drs_binding_visit(r);
+    const request_rec *page = find_page(r);
+    apr_status_t rv = visit->page == page ? visit->failed : APR_SUCCESS;
     drs_conf_t conf;
 
     drs_conf_fill_dir(
         ap_get_module_config(r->per_dir_config, &drsession_module), &conf);
     if (rv == APR_SUCCESS || conf.pass ||
-        (r->prev != NULL && ap_is_HTTP_ERROR(r->prev->status))) {
+        (page->prev != NULL && ap_is_HTTP_SERVER_ERROR(page->prev->status))) {
         return DECLINED;
     }
     return drs_rest_refuse(r, rv);
@@ -310,9 +328,8 @@ static const char *write_log_item(request_rec *r, char *field)
     }
     text = drs_lookup_known(&place, field);
     shared = drs_binding_visit(r)->sessions;
-    if (text == NULL && &shared->lookups == place.memory) {
-        text = drs_env_known(&shared->memory, field);
-    }
+    while (&shared->lookups != place.memory) shared = shared->next;
+    if (text == NULL) text = drs_env_known(&shared->memory, field);
     return text != NULL ? ap_escape_logitem(r->pool, text) : "-";
 }
 

@@ -44,8 +44,9 @@ typedef struct drs_shared_t {
 
 /** What an initial request has of us; of its pool. */
 typedef struct drs_visit_t {
-    drs_shared_t *sessions; /* the latest first */
-    apr_status_t failed;    /* why a lookup had no answer; 0 = all had one */
+    drs_shared_t *sessions;  /* the latest first */
+    const request_rec *page; /* that looked something up last */
+    apr_status_t failed;     /* why it had no answer; 0 = all had one */
 } drs_visit_t;
 
 /**

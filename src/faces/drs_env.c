@@ -178,6 +178,7 @@ static void read_fields(request_rec *r, const drs_conf_t *conf,
     memory->exports = conf->exports;
     memory->forwards = conf->forwards;
     memory->codec = conf->codec;
+    memory->lifetime = conf->lifetime;
     memory->texts = apr_pcalloc(p, room * sizeof(*memory->texts));
     memory->changes = drs_session_changes(session);
     memory->rv =
@@ -206,6 +207,7 @@ apr_status_t drs_env_export(request_rec *r, const drs_conf_t *conf,
 
     if (memory->texts == NULL || memory->exports != conf->exports ||
         memory->forwards != conf->forwards || memory->codec != conf->codec ||
+        memory->lifetime != conf->lifetime ||
         memory->changes != drs_session_changes(session)) {
         read_fields(r, conf, session, memory, p);
     }

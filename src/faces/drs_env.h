@@ -15,11 +15,12 @@
 typedef struct drs_env_memory_t {
     const apr_array_header_t *exports; /* the lists it was read for */
     const apr_array_header_t *forwards;
-    const drs_codec_t *codec; /* that loaded it */
-    unsigned int changes;     /* of the session at that time */
-    apr_status_t rv;          /* of the reading */
-    int live;                 /* 1 = Redis knows the session */
-    const char **texts;       /* one a field, exports first; NULL =
+    const drs_codec_t *codec;     /* that loaded it */
+    apr_interval_time_t lifetime; /* that the session was not past */
+    unsigned int changes;         /* of the session at that time */
+    apr_status_t rv;              /* of the reading */
+    int live;                     /* 1 = Redis knows the session */
+    const char **texts;           /* one a field, exports first; NULL =
                                           not to be shown; NULL itself:
                                           nothing was read */
 } drs_env_memory_t;

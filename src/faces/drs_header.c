@@ -173,15 +173,17 @@ static int is_same_place(const request_rec *r, const request_rec *other)
            strcmp(here.cookie->name, there.cookie->name) == 0;
 }
 
-/* Run what one place said as one step; before a redirect was another place. */
+/*
+ * Run what one place said as one step; before a redirect was another place.
+ * After a failure done tells how many operations are done all the same.
+ */
 static apr_status_t run_lines(const watch_t *watch,
-                              const apr_array_header_t *ops,
+                              const apr_array_header_t *ops, int *done,
                               drs_session_t **session)
 {
     const line_t *lines = (const line_t *)watch->lines->elts;
     const drs_op_t *first = (const drs_op_t *)(const void *)ops->elts;
     int last = watch->lines->nelts - 1;
-    int done = 0;
     apr_status_t rv = APR_SUCCESS;
     int i;
 
@@ -192,8 +194,8 @@ static apr_status_t run_lines(const watch_t *watch,
         *session = NULL;
         rv = watch->open(lines[i].said, session);
         if (rv != APR_SUCCESS) continue;
-        rv = drs_batch_run(*session, first + done, lines[i].ops - done);
-        done = lines[i].ops;
+        rv = drs_batch_run(*session, first + *done, lines[i].ops - *done);
+        if (rv == APR_SUCCESS) *done = lines[i].ops;
     }
     return rv;
 }
@@ -204,6 +206,7 @@ static int apply(request_rec *r, const watch_t *watch)
     apr_array_header_t *ops = apr_array_make(r->pool, 8, sizeof(drs_op_t));
     drs_session_t *session = NULL;
     const char *why = "malformed";
+    int done = 0;
     apr_status_t rv = parse_lines(watch, ops, &why);
 
     if (rv != APR_SUCCESS) {
@@ -213,15 +216,16 @@ static int apply(request_rec *r, const watch_t *watch)
                       r->uri, why);
         return HTTP_BAD_GATEWAY;
     }
-    rv = run_lines(watch, ops, &session);
+    rv = run_lines(watch, ops, &done, &session);
     if (rv == APR_SUCCESS) return OK;
     drs_outage_complain(r, rv,
                         "%s: the response header "
-                        "DRSession failed: %s",
-                        r->uri,
+                        "DRSession failed%s: %s",
+                        r->uri, done > 0 ? ", a part of it is done" : "",
                         session == NULL ? "DRSession is Off here"
                                         : drs_session_error(session));
-    if (rv == DRS_EDOWN) {
+    /* To come again would do once more what is done. */
+    if (rv == DRS_EDOWN && done == 0) {
         apr_table_setn(r->err_headers_out, "Retry-After", "1");
     }
     return HTTP_SERVICE_UNAVAILABLE;

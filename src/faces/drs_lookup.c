@@ -24,10 +24,14 @@ static int is_answer(apr_status_t rv)
     return rv == APR_SUCCESS || rv == APR_NOTFOUND || rv == DRS_EVALUE;
 }
 
-/* What another section's codec made of a value is no answer here. */
+/*
+ * What another section's codec made of a value is no answer here, nor what a
+ * session had that is too old for this one.
+ */
 static int holds(const drs_lookup_memory_t *memory, const drs_place_t *place)
 {
     return memory->fields != NULL && memory->codec == place->conf->codec &&
+           memory->lifetime == place->conf->lifetime &&
            memory->changes == drs_session_changes(place->session);
 }
 
@@ -39,26 +43,33 @@ static const found_t *recall(const drs_place_t *place, const char *field)
     return apr_hash_get(memory->fields, field, APR_HASH_KEY_STRING);
 }
 
+/* An error page that meets the failure again has one of its own. */
+static const found_t *note(const drs_place_t *place, const found_t *found)
+{
+    if (!is_answer(found->rv)) *place->failed = found->rv;
+    return found;
+}
+
 static const found_t *look_up(const drs_place_t *place, const char *field)
 {
     drs_lookup_memory_t *memory = place->memory;
     const found_t *known = recall(place, field);
     found_t *found;
 
-    if (known != NULL) return known;
+    if (known != NULL) return note(place, known);
 
     if (!holds(memory, place)) {
         memory->fields = apr_hash_make(place->p);
         memory->codec = place->conf->codec;
+        memory->lifetime = place->conf->lifetime;
         memory->changes = drs_session_changes(place->session);
     }
     found = apr_pcalloc(place->p, sizeof(*found));
     found->rv = drs_session_get(place->session, field, &found->json,
                                 &found->len, place->p);
-    if (!is_answer(found->rv)) *place->failed = found->rv;
     apr_hash_set(memory->fields, apr_pstrdup(place->p, field),
                  APR_HASH_KEY_STRING, found);
-    return found;
+    return note(place, found);
 }
 
 static apr_status_t show(const drs_place_t *place, const found_t *found,

@@ -16,9 +16,10 @@
 
 /** What was read for a request; all zero at its beginning. */
 typedef struct drs_lookup_memory_t {
-    apr_hash_t *fields;       /* name to what came of it; NULL = none yet */
-    const drs_codec_t *codec; /* that loaded them */
-    unsigned int changes;     /* of the session when they were read */
+    apr_hash_t *fields;           /* name to what came of it; NULL = none yet */
+    const drs_codec_t *codec;     /* that loaded them */
+    apr_interval_time_t lifetime; /* that the session was not past */
+    unsigned int changes;         /* of the session when they were read */
 } drs_lookup_memory_t;
 
 /** Where a request's lookups are made. */

@@ -182,17 +182,16 @@ static int is_nph(const request_rec *r)
 }
 
 /*
- * httpd counts bodies. Where a status has none, the filter that has sent the
- * headers has a context, or has gone; in HTTP/2 it is another filter.
+ * httpd counts bodies. Where a status or HEAD has none, the filter that has
+ * sent the headers has a context, or has gone; in HTTP/2 it is another filter.
  */
 static int has_sent(const request_rec *r)
 {
     const ap_filter_t *f = r->proto_output_filters;
 
     if (r->sent_bodyct) return 1;
-    if (!AP_STATUS_IS_HEADER_ONLY(r->status) || r->connection->master != NULL) {
-        return 0;
-    }
+    if (!r->header_only && !AP_STATUS_IS_HEADER_ONLY(r->status)) return 0;
+    if (r->connection->master != NULL) return 0;
     while (f != NULL && ap_cstr_casecmp(f->frec->name, "http_header") != 0) {
         f = f->next;
     }

@@ -24,6 +24,7 @@
 #include <apr_strings.h>
 #include <http_config.h>
 #include <http_protocol.h>
+#include <http_request.h>
 
 #include "mark.h"
 
@@ -406,9 +407,7 @@ static apr_status_t run_open(job_t *job)
 
 static apr_status_t run_sleep(job_t *job)
 {
-    apr_size_t len;
-
-    apr_sleep(apr_atoi64(take_rest(job, &len)) * 1000);
+    apr_sleep(apr_atoi64(take_field(job)) * 1000);
     return APR_SUCCESS;
 }
 
@@ -427,6 +426,13 @@ static apr_status_t run_flush(job_t *job)
 {
     ap_rputs("", job->r);
     return ap_rflush(job->r) < 0 ? APR_EGENERAL : APR_SUCCESS;
+}
+
+/* What is answered from then on comes behind another's response. */
+static apr_status_t run_redirect(job_t *job)
+{
+    ap_internal_redirect(take_field(job), job->r);
+    return APR_SUCCESS;
 }
 
 static apr_status_t run_mark(job_t *job)
@@ -451,7 +457,7 @@ static const verb_t verbs[] = {
     { "count", run_count }, { "keys", run_keys }, { "all", run_all },
     { "destroy", run_destroy }, { "regenerate", run_regenerate },
     { "error", run_error }, { "sleep", run_sleep }, { "flush", run_flush },
-    { "mark", run_mark }, { "await", run_await },
+    { "mark", run_mark }, { "await", run_await }, { "redirect", run_redirect },
     /* clang-format on */
 };
 

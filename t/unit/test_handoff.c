@@ -135,6 +135,17 @@ static void a_living_session_is_given_as_it_is(void **state)
     assert_false(session->life->store.may_create);
 }
 
+static void one_that_lived_is_not_made_again_under_its_id(void **state)
+{
+    drs_session_t *session = make(*state, "x");
+
+    session->life->seen = 1;
+    assert_int_equal(drs_handoff_give(session), APR_SUCCESS);
+    drs_life_empty(session);
+    assert_null(drs_session_id(session));
+    assert_false(drs_handoff_is_given(session));
+}
+
 static void nothing_is_given_where_no_cookie_can_be_sent(void **state)
 {
     world_t *world = *state;
@@ -224,6 +235,7 @@ int main(void)
         TEST(an_id_is_minted_and_announced_once),
         TEST(a_minted_key_may_be_made_by_the_first_write),
         TEST(a_living_session_is_given_as_it_is),
+        TEST(one_that_lived_is_not_made_again_under_its_id),
         TEST(nothing_is_given_where_no_cookie_can_be_sent),
         TEST(the_expiry_is_told_in_milliseconds),
         TEST(what_may_change_is_counted),

@@ -1,0 +1,60 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+# A session that is too old for a place is none there, also where the request
+# came by a place for which it is young enough.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use DRS;
+use MIME::Base64 qw(encode_base64url);
+use Test::More;
+
+needs(qw(include rewrite));
+
+my $show = <<'SH';
+#!/bin/sh
+printf 'Content-Type: text/plain\r\n\r\nuser: %s\n' "$DRSESSION_user"
+SH
+my $redis = start_redis();
+my $httpd = start_httpd(redis => $redis, cgi => { show => $show }, docs => {
+    map({ ("$_/x.txt" => 'inside') } qw(strict/in in)),
+    'page.shtml' => '<!--#include virtual="/in/x.txt" -->'
+        . '<!--#include virtual="/strict/in/x.txt" -->' }, conf => <<'CONF');
+DRSession On
+DRSessionExport user
+<LocationMatch "/in/|^/go|\.shtml$">
+    Require drsession user
+</LocationMatch>
+<LocationMatch "^/(strict|cgi)/">
+    DRSessionMaxLifetime 10min
+</LocationMatch>
+<Location /go>
+    RewriteEngine On
+    RewriteRule in$ /strict/in/x.txt
+    RewriteRule show$ /cgi/show
+</Location>
+CONF
+
+# A session of a given age, and what a page says to it.
+my $n = 0;
+sub page {
+    my ($path, $age) = @_;
+    my $id = encode_base64url(
+        pack('CN', 0, time - $age) . pack('a28', 'id ' . $n++));
+    $redis->cmd('HSET', "drsession:$id", 'user', '"ann"');
+    my $r = $httpd->get($path, headers => [['Cookie', "drsession=$id"]]);
+    return $r->{status} == 200 ? $r->{body} =~ s/\s+\z//r : $r->{status};
+}
+for my $path ('/strict/in/x.txt', '/go/in') {
+    is page($path, 60), 'inside', "$path: young enough";
+    is page($path, 3600), 403, 'too old';
+}
+for my $path ('/cgi/show', '/go/show') {
+    is page($path, 60), 'user: ann', "$path: young enough";
+    is page($path, 3600), 'user:', 'too old';
+}
+is page('/page.shtml', 60), 'insideinside', 'parts: young enough';
+unlike page('/page.shtml', 3600), qr/insideinside/, 'too old for the second';
+error_log_is_clean($httpd, qr/AH01630|unable to include/);
+done_testing;
