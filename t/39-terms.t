@@ -6,6 +6,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use DRS;
+use MIME::Base64 qw(encode_base64url);
 use Test::More;
 
 needs(qw(lua include));
@@ -39,7 +40,7 @@ my $redis = start_redis();
 my $httpd = start_httpd(redis => $redis, modules => ['lua'], docs => {
     'ro/page.lua' => $page, 'rw/page.lua' => $page, 'rw/part.txt' => 'part ',
     'ro/part.txt' => 'part ', 'ever/part.txt' => 'part ',
-    map { ("$_/part.lua" => $part) } qw(ro rw ever) }, conf => <<"CONF");
+    map { ("$_/part.lua" => $part) } qw(ro rw ever brief) }, conf => <<"CONF");
 DRSession On
 DRSessionIdle 1h
 LuaPackageCPath $home/?.so
@@ -49,6 +50,10 @@ LuaPackageCPath $home/?.so
 </FilesMatch>
 <Location /ro>
     DRSession ReadOnly
+</Location>
+<Location /brief>
+    DRSession ReadOnly
+    DRSessionMaxLifetime 10min
 </Location>
 <Location /ever>
     DRSessionIdle 0
@@ -73,5 +78,13 @@ for my $kind (qw(txt lua)) {
         'the expiry is that of the page';
     $httpd->drs({ jar => $jar }, 'set a 1');
 }
+# A part that may only read cannot end a session that is too old for it alone.
+my $id = encode_base64url(pack('CN', 0, time - 3600) . 'k' x 28);
+$redis->cmd('HSET', "drsession:$id", 'a', 1);
+$jar = jar(drsession => $id);
+is $get->('/rw/page.lua?/brief/part.lua'), 'nothing written',
+    'too old for a part, and the page has its session';
+is $redis->cmd('HGET', "drsession:$id", 'a'), 2, 'which is the same';
+is $jar->id, $id, 'of the same id';
 error_log_is_clean($httpd);
 done_testing;

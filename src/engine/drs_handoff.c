@@ -44,7 +44,9 @@ apr_status_t drs_handoff_give(drs_session_t *session)
     drs_life_t *life = session->life;
     apr_status_t rv = drs_life_begin(session);
 
-    if (rv == APR_SUCCESS && life->id == NULL) rv = give_new(session);
+    if (rv == APR_SUCCESS && !drs_life_is_there(session)) {
+        rv = give_new(session);
+    }
     if (rv != APR_SUCCESS) return rv;
 
     life->given = 1;

@@ -113,14 +113,25 @@ void drs_life_empty(drs_session_t *session)
     }
 }
 
-/* Past its lifetime a session ends, whoever asks. */
+int drs_life_is_there(const drs_session_t *session)
+{
+    return session->life->id != NULL && !session->past;
+}
+
+/*
+ * Past its lifetime a session ends, whoever asks. Who may only read ends it
+ * for himself: on the terms of others it may live.
+ */
 static apr_status_t retire(drs_session_t *session)
 {
     drs_life_t *life = session->life;
-    apr_status_t rv = APR_SUCCESS;
+    apr_status_t rv;
 
-    if (life_left(session, life->id) != 0) return APR_SUCCESS;
-    if (!session->terms->readonly) rv = drs_store_unlink(&life->store);
+    session->past = life_left(session, life->id) == 0;
+    if (!session->past || session->terms->readonly) return APR_SUCCESS;
+
+    session->past = 0;
+    rv = drs_store_unlink(&life->store);
     /* It is no session any more, and what was asked for was not sent. */
     if (rv == DRS_EUNSURE) rv = APR_SUCCESS;
     if (rv == APR_SUCCESS) drs_life_forget(session);
@@ -140,7 +151,7 @@ apr_status_t drs_life_begin(drs_session_t *session)
     if (life->id == NULL) return APR_SUCCESS;
 
     rv = retire(session);
-    if (rv != APR_SUCCESS || life->id == NULL) return rv;
+    if (rv != APR_SUCCESS || !drs_life_is_there(session)) return rv;
 
     store->expiry = drs_life_expiry(session, life->id);
     store->touch = 0;

@@ -33,7 +33,16 @@ struct drs_session_t {
     const drs_terms_t *terms;
     drs_host_t host;
     drs_life_t *life;
+    int past; /* too old on these terms, which may not end it: none here */
 };
+
+/**
+ * Tell whether there is a session as far as this handle knows.
+ *
+ * @param session the handle
+ * @return 1; 0 unborn, or too old on its terms
+ */
+int drs_life_is_there(const drs_session_t *session);
 
 /**
  * Bind the store to the terms of a handle: how long, how much.

@@ -71,12 +71,12 @@ drs_session_t *drs_session_use(drs_session_t *session)
 
 const char *drs_session_id(drs_session_t *session)
 {
-    return session->life->id;
+    return drs_life_is_there(session) ? session->life->id : NULL;
 }
 
 const char *drs_session_key(drs_session_t *session)
 {
-    return session->life->store.key;
+    return drs_life_is_there(session) ? session->life->store.key : NULL;
 }
 
 const char *drs_session_error(drs_session_t *session)
@@ -96,7 +96,7 @@ apr_status_t drs_session_get(drs_session_t *session, const char *field,
     apr_status_t rv = drs_life_begin_field(session, field);
 
     if (rv != APR_SUCCESS) return rv;
-    if (session->life->id == NULL) return APR_NOTFOUND;
+    if (!drs_life_is_there(session)) return APR_NOTFOUND;
 
     rv = drs_store_get(&session->life->store, field, &stored, p);
     drs_life_learn(session, rv);
@@ -149,7 +149,7 @@ apr_status_t drs_session_has(drs_session_t *session, const char *field)
     apr_status_t rv = drs_life_begin_field(session, field);
 
     if (rv != APR_SUCCESS) return rv;
-    if (session->life->id == NULL) return APR_NOTFOUND;
+    if (!drs_life_is_there(session)) return APR_NOTFOUND;
     rv = drs_store_has(&session->life->store, field);
     drs_life_learn(session, rv);
     return rv;
@@ -160,7 +160,7 @@ apr_status_t drs_session_count(drs_session_t *session, apr_size_t *n)
     apr_status_t rv = drs_life_begin(session);
 
     if (rv != APR_SUCCESS) return rv;
-    if (session->life->id == NULL) {
+    if (!drs_life_is_there(session)) {
         *n = 0;
         return APR_SUCCESS;
     }

@@ -53,7 +53,7 @@ apr_status_t drs_view_fields(drs_session_t *session, const char *const *fields,
         rv = drs_life_begin_field(session, fields[i]);
     }
     if (rv != APR_SUCCESS) return rv;
-    if (session->life->id != NULL) {
+    if (drs_life_is_there(session)) {
         return view(session, fields, n, json, lens, live, p);
     }
 
@@ -79,7 +79,7 @@ apr_status_t drs_view_keys(drs_session_t *session, apr_array_header_t **fields,
     apr_status_t rv = drs_life_begin(session);
     int i;
 
-    if (rv == APR_SUCCESS && session->life->id != NULL) {
+    if (rv == APR_SUCCESS && drs_life_is_there(session)) {
         rv = drs_store_keys(&session->life->store, &names, p);
         drs_life_learn(session, rv);
     }
@@ -130,7 +130,7 @@ apr_status_t drs_view_all(drs_session_t *session, const char **json,
     int i;
 
     drs_object_begin(&object, p);
-    if (rv == APR_SUCCESS && session->life->id != NULL) {
+    if (rv == APR_SUCCESS && drs_life_is_there(session)) {
         rv = drs_store_all(&session->life->store, &all, p);
         drs_life_learn(session, rv);
     }
