@@ -14,8 +14,10 @@ my $redis = start_redis();
 my $httpd = start_httpd(redis => $redis, start => 0, modules => ['lua'],
     docs => { 'log.lua' => <<'LUA' });
 function log(r)
-    r:err("sent: " .. tostring(r.headers_out["Set-Cookie"]
-        or r.err_headers_out["Set-Cookie"]))
+    -- Its name alone: an id is for no log.
+    local cookie = r.headers_out["Set-Cookie"]
+        or r.err_headers_out["Set-Cookie"]
+    r:err("sent: " .. tostring(cookie):match("%w+"))
     return apache2.OK
 end
 LUA
