@@ -82,7 +82,6 @@ apr_status_t drs_handoff_settle(drs_session_t *session)
 
     if (life->id == NULL) return APR_SUCCESS;
     if (life->given) session->terms = &life->owed;
-    drs_life_agree(session);
     store->expiry = drs_life_expiry(session, life->id);
     if (store->expiry == 0) return APR_SUCCESS;
 

@@ -49,6 +49,7 @@ int drs_body_read(request_rec *r, apr_size_t most, const char **body,
     }
     apr_brigade_destroy(bb);
     if (rv != APR_SUCCESS) {
+        /* Where the next request begins nobody knows. */
         r->connection->keepalive = AP_CONN_CLOSE;
         return ap_map_http_request_error(rv, HTTP_BAD_REQUEST);
     }
