@@ -9,6 +9,7 @@ use lib "$FindBin::Bin/lib";
 use DRS;
 use MIME::Base64 qw(encode_base64url);
 use Test::More;
+use Time::HiRes qw(sleep);
 
 needs(qw(include rewrite));
 
@@ -73,6 +74,9 @@ for my $path ('/cgi/show', '/go/show') {
 is page('/cgi/read', 60), 'user: ann, and its key', 'a program has the key';
 is page('/cgi/read', 3600), 'user:', 'but not of one that is too old';
 my $id = aged(3600);
+$httpd->get('/cgi/read', headers => [['Cookie', "drsession=$id"]]);
+sleep 0.1;
+is $redis->cmd('HLEN', "drsession:$id"), 1, 'which nobody ends there';
 is join(' ', $httpd->drs({ jar => jar(drsession => $id), path => '/drs/read' },
     'get user', 'id', 'key')), 'notfound notfound notfound',
     'where one may only read it has no id';
