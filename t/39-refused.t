@@ -13,13 +13,13 @@ needs();
 my $redis = start_redis();
 my $httpd = start_httpd(redis => $redis, conf => <<'CONF');
 LogLevel drsession:debug
-ErrorLogFormat "<%-S> %m %P %M"
+ErrorLogFormat "[%m:%l] <%-S> %M"
 DRSession On
 CONF
 my ($one, $other) = ('a' x 44, 'b' x 44);
 is scalar($httpd->drs({ headers => { Cookie => "drsession=$one; drsession=$other" } },
     'get a')), 'notfound', 'two cookies that differ are no session';
-like $httpd->error_log, qr/^<-> drsession .*two that differ: no session/m,
+like $httpd->error_log, qr/^\[drsession:debug\] <-> .*two that differ: no session/m,
     'which is logged, without a name';
 my $jar = jar();
 $httpd->drs({ jar => $jar }, 'set a 1');
