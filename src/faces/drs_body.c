@@ -15,11 +15,14 @@ static apr_status_t read_more(request_rec *r, apr_bucket_brigade *bb,
                               int *done)
 {
     apr_size_t n = room - *len;
+    /* An empty ring points to its end. */
+    const apr_bucket *end = APR_BRIGADE_FIRST(bb);
     apr_status_t rv = ap_get_brigade(r->input_filters, bb, AP_MODE_READBYTES,
                                      APR_BLOCK_READ, (apr_off_t)n);
 
     if (rv != APR_SUCCESS) return rv;
-    *done = !APR_BRIGADE_EMPTY(bb) && APR_BUCKET_IS_EOS(APR_BRIGADE_LAST(bb));
+    *done =
+        APR_BRIGADE_LAST(bb) != end && APR_BUCKET_IS_EOS(APR_BRIGADE_LAST(bb));
     rv = apr_brigade_flatten(bb, buffer + *len, &n);
     apr_brigade_cleanup(bb);
     *len += n;
