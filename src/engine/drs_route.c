@@ -231,7 +231,6 @@ apr_status_t drs_route_call(drs_route_t *route, drs_trip_t *trip,
     drs_verdict_t verdict;
     drs_fate_t fate;
     int tries = 0;
-    int recovered;
     apr_status_t rv;
 
     rv = drs_pool_borrow(route->pool, trip->deadline, &redis, why);
@@ -260,6 +259,5 @@ apr_status_t drs_route_call(drs_route_t *route, drs_trip_t *trip,
                                                                 : DRS_EDOWN;
         drs_route_free(trip);
     }
-    recovered = drs_pool_return(route->pool, redis, verdict);
-    return tell(route, rv, recovered, why);
+    return tell(route, rv, drs_pool_return(route->pool, redis, verdict), why);
 }
